@@ -1,0 +1,63 @@
+"""The command line: `souschef COMMAND`.
+
+Each command lives in its own module under agent/commands/ and is imported when it is called, so that
+`souschef --help` answers at once. Every SouschefError ends here as one sentence on stderr.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from tools.errors import SouschefError
+
+# command: (module under agent.commands, one line of help)
+COMMANDS = {
+    "ask": ("ask", "Ask one question and read the answer."),
+    "index": ("index", "Build, extend, search and check a recipe index."),
+    "models": ("models", "List, fetch and find model files."),
+    "summarize": ("summarize", "Summarize a text file or standard input."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are imported only when they run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"agent.commands.{COMMANDS[name][0]}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="souschef")
+def souschef() -> None:
+    """A cooking assistant that runs on your own machine."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 mendable, 2 wrong usage, 130 Ctrl-C."""
+    try:
+        souschef.main(args=arguments, prog_name="souschef", standalone_mode=False)
+    except click.exceptions.Exit as finished:
+        return finished.exit_code
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except SouschefError as error:
+        click.echo(f"souschef: {error}", err=True)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped.", err=True)
+        return 130
+    return 0

@@ -1,0 +1,78 @@
+"""Files that others rely on: written beside, flushed to disk, then renamed into place.
+
+A reader sees the old file or the new one, never half of one, whenever the writer is killed. Checksums are
+sha256, in hexadecimal. What this leaves out: locking, which the recipe index does for its whole directory.
+"""
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tools.errors import SouschefError
+
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256, read in chunks of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that appears at `path` whole when the block ends, or not at all when it raises.
+
+    Raises SouschefError where the disk is full or the folder cannot be written.
+    """
+    with saying_what_the_disk_refused(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        beside = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+            sync_folder(path.parent)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries, so that a rename in it survives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def saying_what_the_disk_refused(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses (no room, no right to write) into one sentence about `path`."""
+    try:
+        yield
+    except OSError as error:
+        mend = {
+            errno.ENOSPC: "the disk is full; free some space and try again",
+            errno.EDQUOT: "the disk quota is used up; free some space and try again",
+            errno.EACCES: "writing there is not permitted; choose another folder",
+            errno.EPERM: "writing there is not permitted; choose another folder",
+            errno.EROFS: "the file system is read-only; choose another folder",
+            errno.ENOTDIR: "a part of the path is a file, not a folder; choose another folder",
+            errno.EFBIG: "the file would be larger than is allowed here; choose another folder",
+        }.get(error.errno or 0)
+        if mend is None:
+            raise
+        raise SouschefError(f"Cannot write {path}: {mend}.") from error
