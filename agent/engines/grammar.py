@@ -1,0 +1,26 @@
+"""The one grammar dialect that every local engine obeys: llguidance's Lark.
+
+llama.cpp takes such a grammar when its text opens with a `%llguidance` line, and drops a faulty one without
+a word, so it is checked here before any engine sees it. A faulty grammar is the programmer's mistake, and so
+a ValueError.
+"""
+
+from functools import lru_cache
+
+_HEADER = "%llguidance {}"
+
+
+@lru_cache(maxsize=64)
+def checked_grammar(grammar: str) -> str:
+    """The grammar with its `%llguidance` line; ValueError where llguidance does not accept it.
+
+    >>> checked_grammar('start: "yes" | "no"')
+    '%llguidance {}\\nstart: "yes" | "no"'
+    """
+    from llguidance import LLMatcher
+
+    headed = grammar if grammar.startswith("%llguidance") else f"{_HEADER}\n{grammar}"
+    faulty, problems = LLMatcher.validate_grammar_with_warnings(LLMatcher.grammar_from_lark(headed))
+    if faulty:
+        raise ValueError(f"Not a grammar that llguidance accepts: {problems[0]}")
+    return headed
