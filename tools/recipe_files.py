@@ -2,7 +2,7 @@
 
 Yields every row as a mapping from column name to what the file holds, with its place ("soups.csv, line 7")
 for error messages. What a row means is tools/recipes.py's business. Only a JSON array is held in memory as a
-whole; everything else streams. Whatever a file can have wrong ends as one RecipeFileError that names its place.
+whole; all else streams. Whatever a file can have wrong ends as one RecipeFileError that names its place.
 """
 
 import csv
