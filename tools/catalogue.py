@@ -16,6 +16,10 @@ ModelFormat = Literal["gguf", "hf"]
 MB = 1_000_000
 
 
+class SourceError(Exception):
+    """One source did not yield the files; the next one is tried."""
+
+
 @dataclass(frozen=True)
 class WheelSource:
     """Files inside a wheel: `files` maps each path below the archive's `folder` to its sha256."""

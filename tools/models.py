@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.catalogue import CATALOGUE, CatalogueEntry, ModelFormat
-from tools.download import fetch, one_download_at_a_time, say
+from tools.download import fetch, one_download_at_a_time
+from tools.download_display import say
 from tools.errors import ModelFileError
 from tools.model_cache import Record, cache_dir, check, looks_whole, model_files, model_folder
 
