@@ -1,12 +1,13 @@
-"""Small pure pieces that engines share: stop strings, and a prompt that does not fit.
+"""Small pure pieces that engines share: stop strings, the context window, a prompt that does not fit it.
 
 llama.cpp and servers handle stop strings themselves; the hf engine uses the filter here.
 """
 
 from collections.abc import Sequence
 
-from tools.errors import SouschefError
+from tools.errors import SouschefError, UsageError
 
+DEFAULT_CONTEXT_TOKENS = 4096  # a longer one is possible, but on a CPU it takes minutes to read
 PENALTY_WINDOW_TOKENS = 256  # how far back a repetition penalty looks, in prompt and answer
 
 
@@ -20,6 +21,17 @@ def checked_prompt_length(tokens: int, context_tokens: int) -> None:
             f"The text is too long: {tokens} tokens, and this model reads {context_tokens}. "
             "Shorten it, or choose a larger context."
         )
+
+
+def checked_context(asked: int | None, trained: int, name: str) -> int:
+    """The context window to use; UsageError where more is asked for than the model was trained for.
+
+    >>> checked_context(None, 131072, "some model")
+    4096
+    """
+    if asked is not None and asked > trained:
+        raise UsageError(f"{name} reads at most {trained} tokens: choose a context of {trained} or fewer.")
+    return asked or min(DEFAULT_CONTEXT_TOKENS, trained)
 
 
 class StopFilter:
