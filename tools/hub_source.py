@@ -52,6 +52,10 @@ def fetch_from_hub(
         errors.XetDownloadError,
     ) as error:
         raise SourceError(f"{source} could not be reached") from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's, not the client's word for a transfer that went wrong
+            raise
+        raise SourceError(f"{source} broke off") from error
     hashes = {file.rfilename: _verified(part / file.rfilename, file, source) for file in wanted}
     shutil.rmtree(part / ".cache", ignore_errors=True)
     return commit, hashes
