@@ -1,0 +1,146 @@
+"""Embed many texts in bounded chunks, with progress, so that an interrupted run continues where it was.
+
+Texts are sorted by length over the whole run, as SentenceTransformer.encode does within one call, so that
+batches hold little padding. Each finished chunk is kept as a safetensors file named by its own checksum, and
+thrown away if it no longer hashes to that name. What this leaves out: a lock, which the writer of the index
+holds, and the removal of the parts, which is due once the index is written.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langchain_core.embeddings import Embeddings
+
+from tools.download_display import say
+from tools.embed import Identity, encode, identity
+from tools.files import atomic_write
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+CHUNK_TEXTS = 128  # about 4 s of work on two cores, lost at most when a run is killed
+_SUFFIX = ".safetensors"
+
+
+def embed_in_chunks(
+    count: int,
+    text_at: Callable[[int], str],
+    embedder: Embeddings,
+    parts: Path | None = None,
+    progress: bool = True,
+) -> "Vectors":
+    """Vectors of `count` texts, shape (count, dimension); equal texts are embedded once.
+
+    `text_at` gives a text by number, so that the caller need not hold them all. `parts` is the folder that
+    keeps finished chunks; without it nothing is kept.
+    """
+    work = _Work.of(count, text_at)
+    store = Parts(parts, identity(embedder)) if parts is not None and count > CHUNK_TEXTS else None
+    for keys, vectors in store.read() if store else ():
+        work.fill(keys, vectors)
+    with _bar(count, work.left, progress) as advance:
+        for keys, texts in work.chunks(text_at):
+            vectors = encode(embedder, texts)
+            if store:
+                store.keep(keys, vectors)
+            work.fill(keys, vectors)
+            advance(count - work.left)
+    return work.result()
+
+
+@dataclass
+class _Work:
+    """What is still to be embedded, and the vectors so far."""
+
+    count: int
+    rows: "dict[bytes, list[int]]"  # text hash: the rows that have this text
+    longest_first: list[bytes]
+    left: int
+    vectors: "Vectors | None" = None
+
+    @classmethod
+    def of(cls, count: int, text_at: Callable[[int], str]) -> "_Work":
+        rows: dict[bytes, list[int]] = {}
+        lengths: dict[bytes, int] = {}
+        for row in range(count):
+            text = text_at(row)
+            key = hashlib.sha256(text.encode("utf-8", "replace")).digest()
+            rows.setdefault(key, []).append(row)
+            lengths[key] = len(text)
+        return cls(count, rows, sorted(rows, key=lambda key: -lengths[key]), count)
+
+    def chunks(self, text_at: Callable[[int], str]) -> Iterator[tuple[list[bytes], list[str]]]:
+        pending = iter([key for key in self.longest_first if key in self.rows])
+        while keys := list(islice(pending, CHUNK_TEXTS)):
+            yield keys, [text_at(self.rows[key][0]) for key in keys]
+
+    def fill(self, keys: Sequence[bytes], vectors: "Vectors") -> None:
+        import numpy as np
+
+        if self.vectors is None:
+            self.vectors = np.empty((self.count, vectors.shape[1]), dtype=np.float32)
+        for key, vector in zip(keys, vectors, strict=True):
+            for row in self.rows.pop(key, ()):
+                self.vectors[row] = vector
+                self.left -= 1
+
+    def result(self) -> "Vectors":
+        import numpy as np
+
+        return self.vectors if self.vectors is not None else np.empty((0, 0), dtype=np.float32)
+
+
+class Parts:
+    """Finished chunks of one embedder in a folder: the hashes of texts, and their vectors."""
+
+    def __init__(self, folder: Path, made_by: Identity) -> None:
+        embedder = hashlib.sha256(f"{made_by.name}\n{made_by.revision}".encode()).hexdigest()
+        self._folder = folder / embedder[:16]
+
+    def keep(self, keys: Sequence[bytes], vectors: "Vectors") -> None:
+        """Write one chunk."""
+        import numpy as np
+        from safetensors.numpy import save
+
+        hashes = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1)
+        content = save({"keys": hashes, "vectors": np.ascontiguousarray(vectors)})
+        with atomic_write(self._folder / (hashlib.sha256(content).hexdigest() + _SUFFIX)) as file:
+            file.write(content)
+
+    def read(self) -> "Iterator[tuple[list[bytes], Vectors]]":
+        """Each whole chunk; an altered one is removed."""
+        from safetensors.numpy import load
+
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() == path.name.removesuffix(_SUFFIX):
+                part = load(content)
+                yield [row.tobytes() for row in part["keys"]], part["vectors"]
+            else:
+                path.unlink()
+
+
+@contextmanager
+def _bar(count: int, left: int, progress: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr with the time left, for what takes more than one chunk."""
+    if not progress or left <= CHUNK_TEXTS or not sys.stderr.isatty():
+        if progress and left > CHUNK_TEXTS:
+            say(f"Embedding {left:,} recipes ...")
+        yield lambda _: None
+        return
+    from rich import progress as bars
+    from rich.console import Console
+
+    columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn())
+    with bars.Progress(*columns, bars.TimeRemainingColumn(), console=Console(stderr=True)) as shown:
+        task = shown.add_task("Embedding recipes", total=count, completed=count - left)
+        yield lambda done: shown.update(task, completed=done)
