@@ -22,6 +22,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self._closed = False
 
     def stream(self, work: Callable[[Emit[Item]], None], cancelled: Event) -> Iterator[Item]:
         """Yield what `work` emits until it returns or `cancelled` is set; its errors are raised here."""
@@ -47,6 +48,12 @@ class Worker:
             stop.set()
             future.cancel()
 
-    def close(self) -> None:
-        """Wait for what is running. Calling it twice is harmless."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+    def close(self, last: Callable[[], None] | None = None) -> None:
+        """Wait for what is running, then run `last` in the same thread. Calling it twice is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        ending = self._executor.submit(last) if last is not None else None
+        self._executor.shutdown(wait=True)
+        if ending is not None:
+            ending.result()
