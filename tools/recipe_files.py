@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from tools.errors import RecipeFileError
 
@@ -42,7 +42,7 @@ def rows(path: Path) -> Iterator[Row]:
             f"{path} does not say what it is: name it .jsonl, .json, .csv, .tsv or .parquet (.gz may follow)."
         )
     with _explaining(path), gzip.open(path) if packed else path.open("rb") as file:
-        yield from reader(path, file)
+        yield from reader(path, cast(IO[bytes], file))
 
 
 @contextmanager
