@@ -141,4 +141,4 @@ def _load(files: ModelFiles) -> "HuggingFaceEmbeddings":
 
 
 def _embedder_names() -> str:
-    return " or ".join(name for name, entry in CATALOGUE.items() if entry.role == "embedder")
+    return ", ".join(name for name, entry in CATALOGUE.items() if entry.role == "embedder")

@@ -65,10 +65,11 @@ class RecipeIndex(PassageStore):
         """
         index = cls(embedder)
         refuse_foreign(out)
+        if not force:
+            _refuse_other_embedder(out, identity(index.embedder))
+        lines = list(_by_uid(recipes).values())  # what is wrong with a file is found before anything is made
         with only_writer(out):
-            if not force:
-                _refuse_other_embedder(out, identity(index.embedder))
-            index._fill(recipes, ann, parts_folder(out), progress)
+            index._fill(lines, ann, parts_folder(out), progress)
             index._write(out)
         return index
 
@@ -123,8 +124,7 @@ class RecipeIndex(PassageStore):
 
     # ---- within
 
-    def _fill(self, recipes: Iterable[Recipe], ann: Ann | None, parts: Path, progress: bool) -> None:
-        lines = list(_by_uid(recipes).values())
+    def _fill(self, lines: list[bytes], ann: Ann | None, parts: Path, progress: bool) -> None:
         vectors = embed_in_chunks(
             len(lines), lambda n: read_line(lines[n]).text, self.embedder, parts, progress
         )
@@ -174,7 +174,7 @@ def embedded_index(progress: bool = True) -> RecipeIndex:
                 if holds_index(folder):
                     say(f"The index in {folder} is damaged; building it again.")
                 index = RecipeIndex(embedder)
-                index._fill(embedded_recipes(), None, parts_folder(folder), progress)
+                index._fill(list(map(recipe_line, embedded_recipes())), None, parts_folder(folder), progress)
                 index._write(folder)
     return index
 

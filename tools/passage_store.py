@@ -86,6 +86,11 @@ class PassageStore(VectorStore):
         """How many passages there are."""
         return len(self._content)
 
+    def lines(self) -> list[bytes]:
+        """Every passage as the line of JSON that is stored, in row order."""
+        with self._lock:
+            return list(self._content.lines)
+
     def _find_embedder(self) -> Embeddings:
         return load_embedder()
 
