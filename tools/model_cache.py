@@ -9,6 +9,7 @@ back, so that a write is noticed even where somebody restored mtime. `thorough=T
 import hashlib
 import json
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from tools.files import atomic_write, sha256
 
 RECORD = "souschef.json"
 _BY_HAND = "copied by hand"
+_CTIME = 2  # its place in what _stat gives
+_CLOCK_TICK_NS = 20_000_000  # twice the coarsest clock that file systems stamp with
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,13 @@ def check(entry: CatalogueEntry, *, thorough: bool = False) -> Verdict:
     if entry.sha256 and known.sha256.get(entry.main_file) != entry.sha256:
         return Verdict(None, f"{folder / entry.main_file} is not the version this Souschef uses")
     stat = {path: _stat(folder / path) for path in known.sha256}
+    good = Record(known.source, known.revision, known.sha256, _settled(stat))
     for path, expected in known.sha256.items():
         if not stat[path]:
             return Verdict(None, f"{folder / path} is missing")
         if (thorough or stat[path] != known.stat.get(path)) and sha256(folder / path) != expected:
             return Verdict(None, f"{folder / path} is incomplete or was altered")
-    good = Record(known.source, known.revision, known.sha256, stat)
-    if good != known:
+    if good != known or not (folder / RECORD).exists():
         with suppress(SouschefError):  # a cache that is shared read-only is hashed each time instead
             write_record(folder, good)
     return Verdict(good)
@@ -78,7 +81,7 @@ def check(entry: CatalogueEntry, *, thorough: bool = False) -> Verdict:
 
 def new_record(folder: Path, source: str, revision: str, hashes: Mapping[str, str]) -> Record:
     """A record of files that have just been verified against `hashes`."""
-    return Record(source, revision, hashes, {path: _stat(folder / path) for path in hashes})
+    return Record(source, revision, hashes, _settled({path: _stat(folder / path) for path in hashes}))
 
 
 def write_record(folder: Path, record: Record) -> None:
@@ -126,19 +129,27 @@ def looks_whole(path: Path) -> bool:
     """
     if not path.is_file():
         return False
-    if path.name.endswith(".index.json"):
-        parts = set(json.loads(path.read_bytes())["weight_map"].values())
-        return all(looks_whole(path.parent / part) for part in parts)
+    if path.suffix == ".gguf":
+        with path.open("rb") as file:
+            return file.read(4) == b"GGUF"
+    try:
+        if path.name.endswith(".index.json"):
+            parts = set(json.loads(path.read_bytes())["weight_map"].values())
+            return all(looks_whole(path.parent / part) for part in parts)
+        return path.stat().st_size == _safetensors_bytes(path)
+    except (ValueError, KeyError, TypeError, AttributeError):  # the header is not what the format says
+        return False
+
+
+def _safetensors_bytes(path: Path) -> int:
+    """The length that a safetensors file's header promises."""
     with path.open("rb") as file:
-        start = file.read(8)
-        if path.suffix == ".gguf":
-            return start[:4] == b"GGUF"
-        header_bytes = int.from_bytes(start, "little")
+        header_bytes = int.from_bytes(file.read(8), "little")
         if header_bytes + 8 > path.stat().st_size:
-            return False
+            raise ValueError("the header is longer than the file")
         header = json.loads(file.read(header_bytes))
-    ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-    return path.stat().st_size == 8 + header_bytes + max(ends, default=0)
+    ends = (tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__")
+    return 8 + header_bytes + max(ends, default=0)
 
 
 def _stat(path: Path) -> tuple[int, ...]:
@@ -146,3 +157,9 @@ def _stat(path: Path) -> tuple[int, ...]:
         return ()
     found = path.stat()
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _settled(stat: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Without files written this very instant: they could be written again without their times showing it."""
+    latest_ns = time.time_ns() - _CLOCK_TICK_NS
+    return {path: numbers for path, numbers in stat.items() if numbers and numbers[_CTIME] < latest_ns}
