@@ -17,9 +17,11 @@ __all__ = ["Decoding", "Engine", "FinishReason", "Message", "Usage", "load_engin
 
 DEFAULT_MODEL = "smollm2-135m"
 Quantization = Literal["4bit", "8bit"]
+ServerGrammar = Literal["llama.cpp", "vllm"]
 
 _SERVER_PREFIX = "openai/"
 _WITHOUT_GPU = {"phi-3-mini": "phi-3-mini-gguf"}  # too large for transformers on a CPU
+_QUANTIZED: dict[str, Quantization] = {"phi-3-mini": "8bit"}  # fits a GPU of 6 GB
 
 
 def load_engine(
@@ -29,36 +31,57 @@ def load_engine(
     threads: int | None = None,
     quantize: Quantization | None = None,
     base_url: str | None = None,
+    server_grammar: ServerGrammar | None = None,
     adapter: Path | None = None,
 ) -> Engine:
     """Load a model by catalogue name, path, or "openai/NAME" for a server.
 
-    `quantize` is for Hugging Face folders, `base_url` for servers, `adapter` (a LoRA in GGUF form) for GGUF
-    models. Raises SouschefError for an unknown model and for options that the model cannot take.
+    `quantize` is for Hugging Face folders, `adapter` (a LoRA in GGUF form) for GGUF models, `base_url` for
+    servers; `server_grammar` names the kind of a server that was set up for llguidance grammars. Raises
+    SouschefError for an unknown model and for options that the model cannot take.
     """
+    _positive(context_tokens=context_tokens, threads=threads)
     if model.startswith(_SERVER_PREFIX):
         _only(model, "a server's model", threads=threads, quantize=quantize, adapter=adapter)
-        from agent.engines.openai import OpenAIEngine
+        return _served(model.removeprefix(_SERVER_PREFIX), base_url, context_tokens, server_grammar)
+    _only(model, "a local model", base_url=base_url, server_grammar=server_grammar)
 
-        return OpenAIEngine(
-            model.removeprefix(_SERVER_PREFIX), base_url=base_url, context_tokens=context_tokens
-        )
     from tools.models import model_path
 
     files = model_path(_for_this_machine(model))
     if files.format == "gguf":
-        _only(model, "a GGUF model", quantize=quantize, base_url=base_url)
+        _only(model, "a GGUF model", quantize=quantize)
         from agent.engines.gguf import GgufEngine
 
         return GgufEngine(
             files.path, name=files.name, context_tokens=context_tokens, threads=threads, adapter=adapter
         )
-    _only(model, "a Hugging Face model", base_url=base_url, adapter=adapter)
+    _only(model, "a Hugging Face model", adapter=adapter)
     from agent.engines.hf import HfEngine
 
     return HfEngine(
-        files.path, name=files.name, context_tokens=context_tokens, threads=threads, quantize=quantize
+        files.path,
+        name=files.name,
+        context_tokens=context_tokens,
+        threads=threads,
+        quantize=quantize or _QUANTIZED.get(model),
     )
+
+
+def _served(
+    name: str, base_url: str | None, context_tokens: int | None, grammar: ServerGrammar | None
+) -> Engine:
+    if not name:
+        raise UsageError("Which of the server's models? Name it after the slash, as in openai/NAME.")
+    from agent.engines.openai import OpenAIEngine
+
+    return OpenAIEngine(name, base_url=base_url, context_tokens=context_tokens, grammar=grammar)
+
+
+def _positive(**numbers: int | None) -> None:
+    for option, value in numbers.items():
+        if value is not None and value < 1:
+            raise UsageError(f"{option} is {value}: choose a number above zero.")
 
 
 def _only(model: str, kind: str, **refused: object) -> None:

@@ -46,7 +46,7 @@ class Engine(Protocol):
 
     name: str
     context_tokens: int  # what prompt and answer may take together
-    obeys_grammar: bool
+    obeys_grammar: bool  # where it does not, `Decoding.grammar` is passed over
 
     def stream(
         self, messages: Sequence[Message], decoding: Decoding, cancelled: Event | None = None

@@ -24,12 +24,15 @@ from agent.engines.text import (
 from agent.engines.worker import Worker
 
 _PROMPTS_KEPT = 256
+_SENTENCEPIECE = 1  # llama.cpp's number for this kind of vocabulary
 
 
 class GgufEngine:
-    """A GGUF model in this process; see `Engine` for the members."""
+    """A GGUF model in this process; see `Engine` for the members.
 
-    obeys_grammar = True
+    `obeys_grammar` is False for SentencePiece vocabularies, Phi-3's among them: llama.cpp shows llguidance
+    their tokens without the leading space, so that "recipe" may come out as "r ecipe".
+    """
 
     def __init__(
         self,
@@ -42,9 +45,9 @@ class GgufEngine:
     ) -> None:
         self.name = name or path.stem
         self._server = LlamaServer(path, context_tokens or DEFAULT_CONTEXT_TOKENS, threads, adapter)
-        self.context_tokens = checked_context(
-            context_tokens, self._server.trained_context_tokens(), self.name
-        )
+        facts = self._server.facts()
+        self.context_tokens = checked_context(context_tokens, facts["n_ctx_train"], self.name)
+        self.obeys_grammar = facts["vocab_type"] != _SENTENCEPIECE
         self._folds = not keeps_system(self._server.render)
         self._worker = Worker()
         self._tokens = lru_cache(maxsize=_PROMPTS_KEPT)(self._tokenize)
@@ -56,7 +59,7 @@ class GgufEngine:
         cancelled = cancelled or Event()
         prompt = self._prompt(messages)
         checked_prompt_length(len(prompt), self.context_tokens)
-        complete = partial(self._server.complete, _request(prompt, decoding))
+        complete = partial(self._server.complete, _request(prompt, decoding, self.obeys_grammar))
         output_tokens = 0
         finish: FinishReason | None = None
         for chunk in self._worker.stream(complete, cancelled):
@@ -84,7 +87,7 @@ class GgufEngine:
         return self._server.tokenize(self._server.render(fold_system(messages) if self._folds else messages))
 
 
-def _request(prompt: list[int], decoding: Decoding) -> dict[str, Any]:
+def _request(prompt: list[int], decoding: Decoding, obeys_grammar: bool) -> dict[str, Any]:
     """The body of a completion; samplers that `Decoding` does not name are switched off."""
     request: dict[str, Any] = {
         "prompt": prompt,
@@ -102,7 +105,7 @@ def _request(prompt: list[int], decoding: Decoding) -> dict[str, Any]:
         "return_progress": True,  # a chunk after every batch of the prompt: a place to cancel
         "timings_per_token": True,
     }
-    if decoding.grammar is not None:
+    if decoding.grammar is not None and obeys_grammar:
         request["grammar"] = checked_grammar(decoding.grammar)
     return request
 

@@ -63,10 +63,10 @@ class LlamaServer:
             raise RuntimeError(f"llama.cpp does not tokenize this text: {reply}")
         return list(reply["tokens"])
 
-    def trained_context_tokens(self) -> int:
-        """The longest text that the model was trained for."""
+    def facts(self) -> dict[str, Any]:
+        """What llama.cpp says of the model: `n_ctx_train`, `vocab_type` and more."""
         _, reply = self._call("GET", "/v1/models")
-        return int(reply["data"][0]["meta"]["n_ctx_train"])
+        return dict(reply["data"][0]["meta"])
 
     def close(self) -> None:
         """Stop llama.cpp's threads and free the weights."""

@@ -24,7 +24,7 @@ from tools.errors import UsageError
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-ServerGrammar = Literal["llama.cpp", "vllm"]
+ServerGrammar = Literal["llama.cpp", "vllm"]  # servers told to take llguidance grammars
 
 DEFAULT_CONTEXT_TOKENS = 8192
 _BYTES_PER_TOKEN = 3.5  # English text has about four characters a token; rather too many tokens than too few
