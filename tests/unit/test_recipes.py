@@ -1,6 +1,8 @@
 """Recipes: their text, their round trip, how columns become fields, and the recipes that are shipped."""
 
+import gzip
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tools.data import make_recipes
 from tools.errors import RecipeFileError
 from tools.recipes import Recipe, clean_text, embedded_recipes, read_recipes
 
@@ -182,6 +185,43 @@ def test_shipped_recipes_are_whole_and_have_their_own_uids() -> None:
     assert len({recipe.uid for recipe in shipped}) == len(shipped)
     assert all(recipe.ingredients and recipe.steps and recipe.licence for recipe in shipped)
     assert "pdr-banana-bread" in {recipe.uid for recipe in shipped}
+
+
+def test_the_shipped_file_is_what_its_script_makes_of_the_collection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = Path("../shared/data/recipes/embedded.jsonl")
+    if not collection.exists() and "CI" not in os.environ:
+        pytest.skip(f"{collection}, which the shipped recipes are made from, is not here")
+    monkeypatch.setattr("sys.argv", ["make_recipes.py", str(collection)])
+    monkeypatch.setattr(make_recipes, "OUTPUT", tmp_path / "recipes.jsonl.gz")
+    make_recipes.main()
+    made = gzip.decompress((tmp_path / "recipes.jsonl.gz").read_bytes())
+    assert made == gzip.decompress(Path("tools/data/recipes.jsonl.gz").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("steps", "completed"),
+    [
+        ("Cook same as Waffles.", ("Cook same as Waffles.", "(Waffles: Beat. Bake.)")),
+        ("Cook same as waffle iron.", ("Cook same as waffle iron.",)),
+        ("Cook as Waffle I, adding salt.", ("Cook as Waffle I, adding salt.", "(Waffles: Beat. Bake.)")),
+        ("Cook same as Toast.", None),
+        (
+            "Cook same as Rusks.",
+            ("Cook same as Rusks.", "(Rusks: Make same as Waffles.)", "(Waffles: Beat. Bake.)"),
+        ),
+        ("Cook same as Gems.", ("Cook same as Gems.",)),
+    ],
+)
+def test_a_pointer_is_written_in_or_the_recipe_dropped(steps: str, completed: tuple[str, ...] | None) -> None:
+    named = {
+        "waffle": Recipe("bcs-w", "Waffles", ("flour",), ("Beat.", "Bake.")),
+        "rusk": Recipe("bcs-r", "Rusks", ("flour",), ("Make same as Waffles.",)),
+    }
+    gems = Recipe("bcs-g", "Gems", ("flour",), (steps,))
+    made = make_recipes.completed(gems, named | {"gem": gems})
+    assert (made and made.steps) == completed
 
 
 def test_shipped_recipes_have_no_page_numbers_and_no_picture_captions() -> None:
