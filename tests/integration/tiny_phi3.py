@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PHI3 = Path(__file__).parents[3] / "shared/data/tokenizers/phi3/ggml-vocab-phi-3.gguf"
+TOKENIZERS = Path(__file__).parents[3] / "shared/data/tokenizers"
 
 
 def tiny_phi3_folder(path: Path) -> Path:
@@ -74,6 +74,14 @@ def tiny_phi3_gguf(path: Path) -> Path:
 
 
 def phi3_vocabulary() -> Path:
-    if not PHI3.exists() and "CI" not in os.environ:
-        pytest.skip("Phi-3's vocabulary lies beside the project, in ../shared/data, and is not here")
-    return PHI3
+    return _beside_the_project(TOKENIZERS / "phi3/ggml-vocab-phi-3.gguf")
+
+
+def gpt2_tokenizer() -> Path:
+    return _beside_the_project(TOKENIZERS / "gpt2")
+
+
+def _beside_the_project(path: Path) -> Path:
+    if not path.exists() and "CI" not in os.environ:
+        pytest.skip(f"{path.name} lies beside the project, in ../shared/data/tokenizers, and is not here")
+    return path
