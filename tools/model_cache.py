@@ -6,7 +6,6 @@ model but many seconds for a large one, at every start. The record holds ctime t
 back, so that a write is noticed even where somebody restored mtime. `thorough=True` reads everything anyway.
 """
 
-import hashlib
 import json
 import os
 import time
@@ -104,14 +103,11 @@ def _read_record(folder: Path) -> Record | None:
 
 
 def _record_of_copied_files(entry: CatalogueEntry, folder: Path) -> Record | None:
-    """What files without a record should be: the pinned ones, or for a hub model what is there, if whole."""
+    """What files without a record should be, where the catalogue pins them."""
     for source in entry.sources:
         if isinstance(source, WheelSource) and (folder / entry.main_file).exists():
             return Record(_BY_HAND, entry.sha256, source.files, {})
-    if not looks_whole(folder / entry.main_file):
-        return None
-    hashes = {str(path.relative_to(folder)): sha256(path) for path in model_files(folder)}
-    return Record(_BY_HAND, hashlib.sha256(json.dumps(hashes).encode()).hexdigest(), hashes, {})
+    return None
 
 
 def model_files(folder: Path) -> list[Path]:
@@ -120,36 +116,6 @@ def model_files(folder: Path) -> list[Path]:
     return sorted(
         path for path in below if not any(p.startswith(".") for p in path.relative_to(folder).parts)
     )
-
-
-def looks_whole(path: Path) -> bool:
-    """Whether a weights file has the length its own header promises (for GGUF: begins as GGUF does).
-
-    An index of several safetensors files is whole when each of them is.
-    """
-    if not path.is_file():
-        return False
-    if path.suffix == ".gguf":
-        with path.open("rb") as file:
-            return file.read(4) == b"GGUF"
-    try:
-        if path.name.endswith(".index.json"):
-            parts = set(json.loads(path.read_bytes())["weight_map"].values())
-            return all(looks_whole(path.parent / part) for part in parts)
-        return path.stat().st_size == _safetensors_bytes(path)
-    except (ValueError, KeyError, TypeError, AttributeError):  # the header is not what the format says
-        return False
-
-
-def _safetensors_bytes(path: Path) -> int:
-    """The length that a safetensors file's header promises."""
-    with path.open("rb") as file:
-        header_bytes = int.from_bytes(file.read(8), "little")
-        if header_bytes + 8 > path.stat().st_size:
-            raise ValueError("the header is longer than the file")
-        header = json.loads(file.read(header_bytes))
-    ends = (tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__")
-    return 8 + header_bytes + max(ends, default=0)
 
 
 def _stat(path: Path) -> tuple[int, ...]:

@@ -13,13 +13,15 @@ from tools.catalogue import CATALOGUE, CatalogueEntry, ModelFormat
 from tools.download import fetch, one_download_at_a_time
 from tools.download_display import say
 from tools.errors import ModelFileError
-from tools.model_cache import Record, cache_dir, check, looks_whole, model_files, model_folder
+from tools.model_cache import Verdict, cache_dir, check, model_files, model_folder
+from tools.weights import looks_whole
 
 __all__ = [
     "CATALOGUE",
     "CatalogueEntry",
     "ModelFiles",
     "cache_dir",
+    "cached_files",
     "fetch_model",
     "find_model",
     "model_path",
@@ -57,35 +59,39 @@ def find_model(name_or_path: str) -> ModelFiles:
     """Like model_path, but fetch nothing: ModelFileError where the files are not there."""
     if entry := CATALOGUE.get(name_or_path):
         verdict = check(entry)
-        if verdict.record is None:
-            problem = verdict.problem or f"The model {entry.name} is not on this machine"
-            raise ModelFileError(f"{problem}; run `souschef models fetch {entry.name}`.")
-        return _cached(entry, verdict.record)
+        if found := cached_files(entry, verdict):
+            return found
+        problem = verdict.problem or f"The model {entry.name} is not on this machine"
+        raise ModelFileError(f"{problem}; run `souschef models fetch {entry.name}`.")
     return _files_at(name_or_path)
 
 
 def fetch_model(entry: CatalogueEntry, *, progress: bool = True, thorough: bool = False) -> ModelFiles:
     """An entry's files from the cache, or else from its sources; `thorough` reads cached files in full."""
-    verdict = check(entry, thorough=thorough)
-    if verdict.record is None:
-        with one_download_at_a_time():
-            verdict = check(entry, thorough=thorough)  # another process may have fetched them meanwhile
-            if verdict.record is None:
-                if verdict.problem:
-                    say(f"{verdict.problem}; fetching it again.")
-                fetch(entry, progress=progress)
-                verdict = check(entry)
-    if verdict.record is None:
-        raise ModelFileError(
-            f"{verdict.problem}: something writes to the cache; try again when it has stopped."
-        )
-    return _cached(entry, verdict.record)
+    if found := cached_files(entry, check(entry, thorough=thorough)):
+        return found
+    with one_download_at_a_time():
+        verdict = check(entry, thorough=thorough)  # another process may have fetched them meanwhile
+        if found := cached_files(entry, verdict):
+            return found
+        if verdict.problem:
+            say(f"{verdict.problem}; fetching it again.")
+        fetch(entry, progress=progress)
+        verdict = check(entry)
+    if found := cached_files(entry, verdict):
+        return found
+    raise ModelFileError(f"{verdict.problem}: something writes to the cache; try again when it has stopped.")
 
 
-def _cached(entry: CatalogueEntry, record: Record) -> ModelFiles:
+def cached_files(entry: CatalogueEntry, verdict: Verdict) -> ModelFiles | None:
+    """The files in the cache: checked ones, or what a user copied there and no source states a hash of."""
     folder = model_folder(entry)
     path = folder / entry.main_file if entry.format == "gguf" else folder
-    return ModelFiles(entry.name, path, entry.format, record.revision, entry)
+    if verdict.record is not None:
+        return ModelFiles(entry.name, path, entry.format, verdict.record.revision, entry)
+    if verdict.problem or entry.sha256 or not looks_whole(folder / entry.main_file):
+        return None
+    return ModelFiles(entry.name, path, entry.format, _fingerprint(model_files(folder)), entry)
 
 
 # ---- a user's own path
@@ -110,7 +116,7 @@ def _files_at(given: str) -> ModelFiles:
 
 def _gguf_file(path: Path) -> ModelFiles:
     if path.suffix != ".gguf" or not looks_whole(path):
-        raise ModelFileError(f"{path} is not a GGUF file: give a .gguf file, or the folder of a model.")
+        raise ModelFileError(f"{path} is not a whole GGUF file: give a .gguf file, or the folder of a model.")
     return ModelFiles(path.stem, path, "gguf", _fingerprint([path]), None)
 
 

@@ -10,7 +10,7 @@ import click
 
 from tools.errors import ModelFileError
 from tools.model_cache import check, model_folder
-from tools.models import CATALOGUE, CatalogueEntry, ModelFiles, fetch_model, find_model
+from tools.models import CATALOGUE, CatalogueEntry, ModelFiles, cached_files, fetch_model, find_model
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -60,6 +60,7 @@ def path_command(name: str, as_json: bool) -> None:
 
 def _described(entry: CatalogueEntry) -> dict[str, Any]:
     verdict = check(entry)
+    here = cached_files(entry, verdict) is not None
     return {
         "name": entry.name,
         "role": entry.role,
@@ -67,8 +68,8 @@ def _described(entry: CatalogueEntry) -> dict[str, Any]:
         "size_bytes": entry.size_bytes,
         "licence": entry.licence,
         "sources": [str(source) for source in entry.sources],
-        "state": "yes" if verdict.record else "damaged" if verdict.problem else "no",
-        "cached": verdict.record is not None,
+        "state": "yes" if here else "damaged" if verdict.problem else "no",
+        "cached": here,
         "path": str(model_folder(entry)),
     }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import struct
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +16,7 @@ from tools.errors import ModelFileError
 from tools.model_cache import check, model_folder
 from tools.models import ModelFiles, cache_dir, find_model, model_path
 
-GGUF = b"GGUF" + bytes(1000)
+GGUF = b"GGUF" + struct.pack("<IQQ", 3, 0, 0) + bytes(1000)  # a header without tensors, and room
 TENSORS = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
 SAFETENSORS = len(TENSORS).to_bytes(8, "little") + TENSORS + bytes(8)
 
@@ -166,12 +167,16 @@ def test_a_record_of_another_version_does_not_count() -> None:
     assert check(TINY).problem == f"{path} is not the version this Souschef uses"
 
 
-def test_a_whole_hub_model_that_was_copied_is_used_and_half_of_one_is_not_there() -> None:
-    path = put(TINY_HUB, SAFETENSORS)
-    (path.parent / "config.json").write_text("{}")
-    assert check(TINY_HUB).record
-    other = put(CATALOGUE["bge-small"], SAFETENSORS[:-1])
-    assert (check(CATALOGUE["bge-small"]).record, other.exists()) == (None, True)
+def test_a_hub_model_that_the_user_copied_into_the_cache_is_used_once_it_is_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tools.models.CATALOGUE", {"tiny-hub": TINY_HUB})
+    path = put(TINY_HUB, SAFETENSORS[:-1])
+    with pytest.raises(ModelFileError, match="tiny-hub is not on this machine; run `souschef models fetch"):
+        find_model("tiny-hub")
+    path.write_bytes(SAFETENSORS)
+    found = model_path("tiny-hub")
+    assert found == ModelFiles("tiny-hub", path.parent, "hf", found.revision, TINY_HUB)
 
 
 # ---- names and paths
@@ -224,8 +229,12 @@ def test_the_revision_follows_the_content_and_not_the_place_or_the_time(tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("model.gguf", b"PK\x03\x04", "is not a GGUF file"),
-        ("model.safetensors", SAFETENSORS, "is not a GGUF file: give a .gguf file, or the folder of a model"),
+        ("model.gguf", b"PK\x03\x04", "is not a whole GGUF file"),
+        (
+            "model.safetensors",
+            SAFETENSORS,
+            "is not a whole GGUF file: give a .gguf file, or the folder of a model",
+        ),
     ],
 )
 def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
