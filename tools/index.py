@@ -188,9 +188,12 @@ def _whole(folder: Path, embedder: Embeddings) -> RecipeIndex | None:
 
 def _embedded_key(made_by: Identity) -> str:
     """Another name whenever the shipped recipes, the embedder or the format is another."""
-    packed = resources.files("tools").joinpath("data", "recipes.jsonl.gz").read_bytes()
-    key = f"{hashlib.sha256(packed).hexdigest()}\n{made_by.name}\n{made_by.revision}\n{VERSION}"
+    key = f"{hashlib.sha256(_shipped_bytes()).hexdigest()}\n{made_by.name}\n{made_by.revision}\n{VERSION}"
     return f"embedded-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def _shipped_bytes() -> bytes:
+    return resources.files("tools").joinpath("data", "recipes.jsonl.gz").read_bytes()
 
 
 def _by_uid(recipes: Iterable[Recipe]) -> dict[str, bytes]:
