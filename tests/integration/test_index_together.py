@@ -1,4 +1,4 @@
-"""Several processes at one index: writers wait for each other and lose nothing, readers see all or nothing."""
+"""Several processes at one index: writers wait and lose nothing, readers see all of a write or nothing."""
 
 import os
 import subprocess
