@@ -140,7 +140,7 @@ def test_the_request_after_a_cancelled_prompt_waits_for_one_batch_only(engine: E
     list(engine.stream([LONG], Decoding(), cancelled))
     began = time.monotonic()
     answer(engine, Decoding(max_tokens=1))
-    assert time.monotonic() - began < 2  # reading the rest of LONG would take ten seconds
+    assert time.monotonic() - began < 6  # reading the rest of LONG would take ten seconds, or more
 
 
 def test_closing_the_iterator_stops_the_work(engine: Engine) -> None:
@@ -149,7 +149,7 @@ def test_closing_the_iterator_stops_the_work(engine: Engine) -> None:
     stream.close()  # type: ignore[attr-defined]
     began = time.monotonic()
     answer(engine, Decoding(max_tokens=1))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10  # writing on for 4,000 tokens would take forty seconds, or more
 
 
 def test_two_threads_take_turns_and_get_the_same_text(engine: Engine) -> None:

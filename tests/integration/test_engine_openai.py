@@ -97,7 +97,7 @@ def test_cancelling_takes_300_ms_at_most_and_the_server_stops_too(
     assert isinstance(usage, Usage)
     assert usage.finish_reason == "cancelled"
     assert answer(engine, Decoding(max_tokens=1))[1].output_tokens == 1
-    assert time.monotonic() - set_at[0] < 3  # the server had ten more seconds of prompt, or more, before it
+    assert time.monotonic() - set_at[0] < 6  # the server had ten more seconds of prompt, or more, before it
 
 
 def test_a_wrong_key_is_one_sentence(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
