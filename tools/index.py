@@ -6,7 +6,7 @@ describes. It never loads the embedder for a search by words or a look at what a
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -20,7 +20,9 @@ from tools.embedding_run import embed_in_chunks
 from tools.errors import IndexFileError
 from tools.index_files import (
     VERSION,
+    Kind,
     Manifest,
+    Sink,
     holds_index,
     only_writer,
     parts_folder,
@@ -137,9 +139,16 @@ class RecipeIndex(PassageStore):
             made_by = self.manifest.embedder if self.manifest else identity(self.embedder)
             recall = table.recall() if table.ann else 1.0
             manifest = Manifest(made_by, table.dimension, self.count, table.ann, recall)
-            lines = (line + b"\n" for line in self._content.lines)
-            self.manifest = write_index(path, manifest, {"recipes": lines, "vectors": [table.to_bytes()]})
+            contents: dict[Kind, Callable[[Sink], None]] = {
+                "recipes": self._write_lines,
+                "vectors": table.write,
+            }
+            self.manifest = write_index(path, manifest, contents)
             self.folder = path
+
+    def _write_lines(self, sink: Sink) -> None:
+        for line in self._content.lines:
+            sink(line + b"\n")
 
     def _empty_table(self) -> VectorTable:
         return VectorTable.of(encode_query(self.embedder, "dimension")[:0])

@@ -17,11 +17,11 @@ import hashlib
 import json
 import shlex
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from tools.download_display import say
 from tools.embed import Identity
@@ -30,6 +30,7 @@ from tools.files import atomic_write, saying_what_the_disk_refused
 from tools.vectors import Ann
 
 Kind = Literal["recipes", "vectors"]
+Sink = Callable[[bytes], int]
 FORMAT = "souschef recipe index"
 VERSION = 1
 MANIFEST = "manifest.json"
@@ -110,27 +111,39 @@ def read_index(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
 
 
 def write_index(
-    folder: Path, manifest: Manifest, contents: Mapping[Kind, Iterable[bytes | memoryview]]
+    folder: Path, manifest: Manifest, contents: Mapping[Kind, Callable[[Sink], None]]
 ) -> Manifest:
-    """Write a generation, each file from its pieces; the caller holds the lock. Returns the whole manifest.
+    """Write a generation; the caller holds the lock. Returns the whole manifest.
+
+    `contents` has for each file a function that passes its content, piece by piece, to what it is given.
 
     Raises SouschefError where the disk refuses; the index that was there before is still the index then.
     """
     generation = _next_generation(folder)
     files = {}
-    for kind, pieces in contents.items():
+    for kind, pass_content in contents.items():
         name = f"{kind}-{generation}{_SUFFIXES[kind]}"
-        digest = hashlib.sha256()
         with atomic_write(folder / name) as file:
-            for piece in pieces:
-                file.write(piece)
-                digest.update(piece)
-        files[name] = digest.hexdigest()
+            hashed = _Hashed(file)
+            pass_content(hashed.write)
+        files[name] = hashed.digest.hexdigest()
     written = replace(manifest, generation=generation, files=files)
     with atomic_write(folder / MANIFEST) as file:
         file.write(written.to_bytes())
     _remove_leftovers(folder, written)
     return written
+
+
+class _Hashed:
+    """A file that is hashed as it is written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, piece: bytes) -> int:
+        self.digest.update(piece)
+        return self._file.write(piece)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Exact search over a flat table is the default. For large collections there are t
 taking rows out closes the gaps. `recall` compares an approximate table with exact search on its own rows.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -39,18 +40,16 @@ class VectorTable:
 
     @classmethod
     def from_bytes(cls, content: bytes, ann: Ann | None) -> "VectorTable":
-        """The table that `to_bytes` wrote. The caller has checked that the bytes are the ones written."""
+        """The table that `write` wrote. The caller has checked that the bytes are the ones written."""
         import faiss
         import numpy as np
 
         return cls(faiss.deserialize_index(np.frombuffer(content, dtype=np.uint8)), ann)
 
-    def to_bytes(self) -> memoryview:
-        """The table in faiss's own format."""
-        import faiss
-
-        serialized: Any = faiss.serialize_index(self._index)  # an array of bytes
-        return memoryview(serialized)
+    def write(self, sink: Callable[[bytes], int]) -> None:
+        """Pass the table in faiss's own format to `sink` piece by piece, without a second copy in memory."""
+        faiss = _faiss()
+        faiss.write_index(self._index, faiss.PyCallbackIOWriter(sink))
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
