@@ -9,6 +9,7 @@ import pytest
 from index_writer import SlowEmbeddings, recipes
 
 from tools.index import RecipeIndex
+from tools.index_files import only_writer
 
 WRITER = Path(__file__).with_name("index_writer.py")
 BASE, EACH, WRITERS = 10, 300, 3
@@ -37,15 +38,26 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
-def test_processes_adding_at_once_lose_nothing_and_say_that_they_wait(folder: Path) -> None:
+def test_processes_adding_at_once_lose_nothing(folder: Path) -> None:
     starts = range(BASE, BASE + WRITERS * EACH, EACH)
     adding = [start(folder, f"add {first} {first + EACH}") for first in starts]
-    said = [process.communicate(timeout=60) for process in adding]
-    assert [out for out, _ in said] == ["0\n"] * WRITERS
-    assert any(f"Waiting for another Souschef that is writing to {folder}" in err for _, err in said)
+    assert [process.communicate(timeout=60)[0] for process in adding] == ["0\n"] * WRITERS
     index = RecipeIndex.load(folder)
     assert index.count == BASE + WRITERS * EACH
     assert len(index.get_by_ids([f"r{n}" for n in range(index.count)])) == index.count
+
+
+def test_a_second_writer_says_that_it_waits_and_then_works_on_what_the_first_wrote(folder: Path) -> None:
+    with only_writer(folder):
+        waiting = start(folder, f"add {BASE} {BASE + 1}")
+        assert waiting.stderr is not None
+        said = waiting.stderr.readline()
+        first = RecipeIndex.load(folder, SlowEmbeddings())
+        first.add(recipes(BASE + 1, BASE + 2))
+        first._write(folder)
+    assert waiting.communicate(timeout=60)[0] == "0\n"
+    assert said == f"Waiting for another Souschef that is writing to {folder} ...\n"
+    assert RecipeIndex.load(folder).count == BASE + 2
 
 
 def test_a_reader_sees_one_generation_while_others_write(folder: Path) -> None:
