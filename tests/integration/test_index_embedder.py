@@ -33,6 +33,10 @@ def test_vectors_have_length_1_and_the_stated_dimension(embedder: Embedder) -> N
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
 
+def test_lengths_are_counted_in_tokens_with_none_cut_off(embedder: Embedder) -> None:
+    assert embedder.lengths(["soup", "banana bread", "salt " * 1_000]) == [3, 4, 1_002]  # [CLS] and [SEP]
+
+
 def test_several_threads_may_load_and_use_it() -> None:
     fresh = load_embedder(progress=False)
     texts = [f"recipe {n} " + "salt " * n for n in range(16)]
