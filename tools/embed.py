@@ -82,7 +82,7 @@ class Embedder(Embeddings):
         return self.embed_documents([self._query_prefix + text])[0]
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
-        """What texts take in tokens, before any are cut off; in characters where there is no tokenizer.json."""
+        """What texts take in tokens, none of them cut off; in characters without a tokenizer.json."""
         from tokenizers import Tokenizer
 
         file = self.files.path / "tokenizer.json"

@@ -1,10 +1,10 @@
 """Embed many texts in bounded chunks, with progress, so that an interrupted run continues where it was.
 
-Texts are sorted by their length in tokens over the whole run, so that batches hold hardly any padding;
-sorting by characters, as SentenceTransformer.encode does within one call, leaves 6% on recipes. Each finished chunk is
-kept as a safetensors file named by its own checksum, and thrown away if it no longer hashes to that name. What
-this leaves out: a lock, which the writer of the index holds, and the removal of the parts, which is due once
-the index is written.
+Texts are sorted by their length in tokens over the whole run, so that batches hold hardly any padding; by
+characters, as SentenceTransformer.encode sorts within one call, 6% of a batch of recipes would be padding.
+Each finished chunk is kept as a safetensors file named by its own checksum, and thrown away if it no longer
+hashes to that name. What this leaves out: a lock, which the writer of the index holds, and the removal of the
+parts, which is due once the index is written.
 """
 
 import hashlib
