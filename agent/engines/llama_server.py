@@ -108,6 +108,9 @@ def _adapter(path: Path) -> Any:
 
 
 def _xllamacpp() -> Any:
+    # llama.cpp's threads wait for one another by spinning. Where another process wants the cores too, OpenMP's
+    # default lets them spin for a whole time slice (2 tokens/s); this many turns cost nothing on a quiet machine.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         import xllamacpp  # type: ignore[import-untyped]
     except ImportError as error:

@@ -1,0 +1,123 @@
+"""Wire the agent: engine, tools, prompt and limits into LangChain's `create_agent`.
+
+The recipe index and its embedder load in a background thread while the model already reads the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prompts import prompt
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+    from langchain_core.tools import BaseTool
+    from langgraph.graph.state import CompiledStateGraph
+
+    from agent.engines.base import Engine
+    from tools.index import Hit, RecipeIndex
+
+DEFAULT_STEP_LIMIT = 4
+REPETITION_PENALTY = 1.05
+
+
+def build_agent(
+    engine: Engine | str | None = None,
+    index: RecipeIndex | Path | None = None,
+    *,
+    tools: Sequence[BaseTool] | None = None,
+    step_limit: int = DEFAULT_STEP_LIMIT,
+    temperature: float = 0.0,
+    max_tokens: int = 512,
+    seed: int = 0,
+) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """A LangChain agent that answers cooking questions.
+
+    `engine` is an engine or a model's name (default: the embedded one), `index` a recipe index or its folder
+    (default: the embedded recipes), `tools` what the agent may call instead of recipe_search and summarize:
+    an empty list makes it a plain chat. After `step_limit` tool calls it must answer.
+    """
+    from langchain.agents import create_agent
+
+    from agent.chat import ReActChat
+    from agent.engines import DEFAULT_MODEL, load_engine
+    from agent.limits import NoRepeats, StepLimit
+
+    loading = BackgroundIndex(index) if tools is None else None
+    running = load_engine(engine or DEFAULT_MODEL) if isinstance(engine, str | None) else engine
+    chat = ReActChat(
+        engine=running,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        seed=seed,
+        repetition_penalty=REPETITION_PENALTY,
+        examples=examples() if tools is None else [],
+    )
+    offered = list(tools) if tools is not None else _own_tools(loading, running)
+    return create_agent(
+        chat,
+        offered,
+        system_prompt=prompt("agent" if offered else "agent_plain"),
+        middleware=[StepLimit(step_limit), NoRepeats()],
+        name="souschef",
+    )
+
+
+def _own_tools(index: Any, engine: Engine) -> list[BaseTool]:
+    from agent.policy import PromptedPolicy
+    from tools import build_tools
+
+    return build_tools(index, PromptedPolicy(engine))
+
+
+def examples() -> list[BaseMessage]:
+    """The turns of prompts/examples.txt: a blank line ends a turn, a step begins with Thought."""
+    from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+
+    from agent.react import parse
+
+    shown: list[BaseMessage] = []
+    for block in prompt("examples").split("\n\n---\n\n"):
+        speaker, _, text = block.partition("\n")
+        if speaker == "User":
+            shown.append(HumanMessage(text))
+        elif speaker == "Observation":
+            shown.append(ToolMessage(text, tool_call_id="example"))
+        else:
+            step = parse(text)
+            calls = (
+                [{"name": step.action.tool, "args": dict(step.action.args), "id": "example"}]
+                if step.action
+                else []
+            )
+            thought = {"type": "reasoning", "reasoning": step.thought}
+            shown.append(AIMessage([thought, {"type": "text", "text": step.answer or ""}], tool_calls=calls))
+    return shown
+
+
+class BackgroundIndex:
+    """A recipe index that loads in a thread of its own; the first search waits for what is left to load."""
+
+    def __init__(self, index: RecipeIndex | Path | None) -> None:
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
+        self._index: Future[RecipeIndex] = executor.submit(_loaded, index)
+        executor.shutdown(wait=False)
+
+    def search(self, query: str, k: int, mode: Any, *, avoid: Sequence[str]) -> list[Hit]:
+        """As `RecipeIndex.search`; raises here what loading raised."""
+        return self._index.result().search(query, k, mode, avoid=avoid)
+
+
+def _loaded(index: RecipeIndex | Path | None) -> RecipeIndex:
+    from tools.index import RecipeIndex, embedded_index
+
+    if index is None:
+        found = embedded_index()
+    else:
+        found = RecipeIndex.load(index) if isinstance(index, Path) else index
+    if found.count:
+        found.search("warm up", k=1, mode="hybrid")  # loads the embedder and the lexical table
+    return found

@@ -1,0 +1,54 @@
+"""What of a conversation a model gets to read: as much as its context window holds.
+
+The system prompt and the current turn always go in. Of earlier turns the oldest go first, whole; then
+observations of the current turn are cut to their beginnings. Cutting the past before the present is what a
+person would do, and it keeps follow-up questions answerable.
+"""
+
+from collections.abc import Callable, Sequence
+
+from agent.engines.base import Message
+from tools.errors import SouschefError
+
+Count = Callable[[Sequence[Message]], int]
+
+MIN_OBSERVATION_CHARACTERS = 400
+
+
+def fit(
+    turns: Sequence[Sequence[Message]], head: Sequence[Message], count: Count, limit: int
+) -> list[Message]:
+    """The head and the newest turns that fit into `limit` tokens together.
+
+    Raises SouschefError where the last turn alone does not fit.
+    """
+    kept = list(turns[-1:])
+    for turn in reversed(turns[:-1]):
+        if count([*head, *turn, *_joined(kept)]) > limit:
+            break
+        kept.insert(0, turn)
+    messages = [*head, *_joined(kept)]
+    while count(messages) > limit:
+        messages = _with_a_shorter_observation(messages, len(head))
+    return messages
+
+
+def _with_a_shorter_observation(messages: list[Message], fixed: int) -> list[Message]:
+    """The messages with the longest observation halved; an error where none can be cut any more."""
+    longest = max(
+        range(fixed + 1, len(messages)),
+        key=lambda place: len(messages[place]["content"]) if messages[place]["role"] == "user" else 0,
+        default=None,
+    )
+    if longest is None or len(messages[longest]["content"]) < MIN_OBSERVATION_CHARACTERS:
+        raise SouschefError(
+            "The question is longer than the model's context: shorten it, or put the text into a file and "
+            "attach it (`souschef ask --file FILE QUESTION`)."
+        )
+    content = messages[longest]["content"]
+    shorter: Message = {"role": "user", "content": content[: len(content) // 2] + " [...]"}
+    return [*messages[:longest], shorter, *messages[longest + 1 :]]
+
+
+def _joined(turns: Sequence[Sequence[Message]]) -> list[Message]:
+    return [message for turn in turns for message in turn]

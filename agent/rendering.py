@@ -1,0 +1,86 @@
+"""LangChain messages as the plain messages an engine takes.
+
+Tool calls and their results become Thought / Action / Observation text. Everything a person or a tool wrote
+is neutralised, long texts are folded, and attached files stand behind the question as their own paragraph.
+"""
+
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agent.engines.base import Message
+from agent.folding import fold
+from agent.react import Action, render_action, render_answer, render_observation
+from tools.untrusted import neutralise
+
+
+def system_text(messages: Sequence[BaseMessage]) -> str:
+    """All system messages as one text."""
+    return "\n\n".join(message.text for message in messages if isinstance(message, SystemMessage))
+
+
+def turns(messages: Sequence[BaseMessage], react: bool) -> list[list[Message]]:
+    """The conversation without its system messages; a turn begins where a person speaks.
+
+    `react` says whether past steps are shown in the ReAct format or as plain chat.
+    """
+    rendered: list[list[Message]] = []
+    for message in messages:
+        if isinstance(message, SystemMessage):
+            continue
+        if isinstance(message, HumanMessage) or not rendered:
+            rendered.append([])
+        rendered[-1].append(_render(message, react))
+    return [_joining_neighbours(turn) for turn in rendered]
+
+
+def question(message: BaseMessage) -> str:
+    """What a person wrote, without the files they attached."""
+    return message.text
+
+
+def attachments(message: BaseMessage) -> list[str]:
+    """The texts of the files attached to a message."""
+    if isinstance(message.content, str):
+        return []
+    blocks = (block for block in message.content if isinstance(block, dict))
+    return [str(block.get("text", "")) for block in blocks if block.get("type") == "text-plain"]
+
+
+def _render(message: BaseMessage, react: bool) -> Message:
+    if isinstance(message, AIMessage):
+        return {"role": "assistant", "content": _assistant(message, react)}
+    if isinstance(message, ToolMessage):
+        return {"role": "user", "content": render_observation(neutralise(message.text))}
+    files = [f"[Attached file] {fold(text, 'file')}" for text in attachments(message)]
+    return {"role": "user", "content": neutralise("\n\n".join([fold(question(message), "message"), *files]))}
+
+
+def _assistant(message: AIMessage, react: bool) -> str:
+    if not react and not message.tool_calls:
+        return neutralise(message.text)
+    thought = neutralise(thought_of(message))
+    if not message.tool_calls:
+        return render_answer(neutralise(message.text), thought)
+    calls = [Action(call["name"], call["args"]) for call in message.tool_calls]
+    return "\n".join(render_action(call, thought) for call in calls)
+
+
+def thought_of(message: BaseMessage) -> str:
+    """The reasoning blocks of a message as one line."""
+    reasoning = (
+        block.get("reasoning", "") for block in message.content_blocks if block["type"] == "reasoning"
+    )
+    return " ".join(" ".join(reasoning).split())
+
+
+def _joining_neighbours(turn: list[Message]) -> list[Message]:
+    """Chat templates want roles that alternate: messages of one role in a row become one."""
+    joined: list[Message] = []
+    for message in turn:
+        if joined and joined[-1]["role"] == message["role"]:
+            content = f"{joined[-1]['content']}\n{message['content']}"
+            joined[-1] = {"role": message["role"], "content": content}
+        else:
+            joined.append(message)
+    return joined

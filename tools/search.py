@@ -1,0 +1,135 @@
+"""recipe_search: the recipe index as a tool that a model can call.
+
+The model gets text: the best passage as far as the token budget allows, the others in short, all of it
+neutralised (tools/untrusted.py). The program gets the hits themselves, as the result's artifact. `search_text`
+is the same without any model or agent.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Protocol
+
+from langchain_core.tools import BaseTool, StructuredTool
+from pydantic import BaseModel, Field
+
+from prompts import prompt
+from tools.index import Hit
+from tools.untrusted import neutralise
+
+DEFAULT_HITS = 3
+DEFAULT_TOKENS = 640
+CHARACTERS_PER_TOKEN = 3.5  # recipes are numbers and short words; models read about this many at a time
+_BEST_SHARE = 0.75  # of the budget, for the best passage
+
+_AND = re.compile(r"\s*(?:,|\band\b|\bor\b|\bnor\b|&)\s*(?:any\b|no\b|without\b)?\s*")
+_INGREDIENT = r"[a-z]+(?: (?!or\b|and\b|nor\b|in\b|for\b|but\b|with\b)[a-z]+)?"
+_RULED_OUT = re.compile(
+    r"\b(?:without|with no|but no|and no|except|excluding|not containing)\s+(?:any |the |using )?"
+    rf"(?P<without>{_INGREDIENT}(?:\s*(?:,|,? or|,? and|,? nor)\s+(?:any |no |without )?{_INGREDIENT}){{0,3}})"
+    r"|\b(?P<free>[a-z]+)[- ]free\b",
+    re.IGNORECASE,
+)
+
+CountTokens = Callable[[str], int]
+
+
+class Searcher(Protocol):
+    """Anything that finds recipes; a RecipeIndex is one."""
+
+    def search(self, query: str, k: int, mode: Any, *, avoid: Sequence[str]) -> list[Hit]:
+        """The k best recipes for a query, best first."""
+        ...
+
+
+class RecipeSearchInput(BaseModel):
+    """What the model fills in."""
+
+    query: Annotated[str, Field(description=prompt("recipe_search_query"), min_length=1, max_length=120)]
+
+
+def estimate_tokens(text: str) -> int:
+    """About how many tokens a text takes, without a tokenizer.
+
+    >>> estimate_tokens("2 cups of flour")
+    5
+    """
+    return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+
+
+def recipe_search_tool(
+    index: Searcher,
+    *,
+    k: int = DEFAULT_HITS,
+    mode: str = "hybrid",
+    max_tokens: int = DEFAULT_TOKENS,
+    count_tokens: CountTokens = estimate_tokens,
+) -> BaseTool:
+    """The tool; `max_tokens` bounds the text that the model gets, by `count_tokens`."""
+
+    def recipe_search(query: str) -> tuple[str, list[Hit]]:
+        wanted, avoid = split_query(query)
+        hits = index.search(wanted, k, mode, avoid=avoid)
+        return search_text(hits, max_tokens, count_tokens), hits
+
+    return StructuredTool.from_function(
+        recipe_search,
+        name="recipe_search",
+        description=prompt("recipe_search"),
+        args_schema=RecipeSearchInput,
+        response_format="content_and_artifact",
+        handle_tool_error=True,
+    )
+
+
+def split_query(query: str) -> tuple[str, tuple[str, ...]]:
+    """What a query asks for, and the ingredients that it rules out.
+
+    >>> split_query("a banana bread without eggs or nuts")
+    ('a banana bread', ('eggs', 'nuts'))
+    >>> split_query("dairy-free pancakes")
+    ('pancakes', ('dairy',))
+    """
+    avoid: list[str] = []
+
+    def rule_out(found: re.Match[str]) -> str:
+        avoid.extend(part.strip() for part in _AND.split(found["without"] or found["free"]) if part.strip())
+        return " "
+
+    wanted = " ".join(_RULED_OUT.sub(rule_out, query).split()).strip(" ,.;?!")
+    return (wanted, tuple(avoid)) if wanted else (query, ())
+
+
+def search_text(
+    hits: Sequence[Hit], max_tokens: int = DEFAULT_TOKENS, count_tokens: CountTokens = estimate_tokens
+) -> str:
+    """Hits as text for a model, numbered from [1], in at most `max_tokens` tokens."""
+    if not hits:
+        return prompt("nothing_found")
+    best, *others = (neutralise(hit.text) for hit in hits)
+    text = _cut(f"[1] {best}", int(max_tokens * _BEST_SHARE) if others else max_tokens, count_tokens)
+    for number, other in enumerate(others, start=2):
+        share = (max_tokens - count_tokens(text)) // (len(hits) + 1 - number)
+        text += f"\n\n{_cut(f'[{number}] {_in_short(other)}', share - 2, count_tokens)}"
+    return text
+
+
+def _in_short(passage: str) -> str:
+    """Name and ingredients on one line: enough to tell whether another recipe fits better."""
+    name, _, rest = passage.partition("\n\n")
+    return f"{name}: {'; '.join(rest.partition(chr(10) * 2)[0].split(chr(10)))}"
+
+
+def _cut(text: str, max_tokens: int, count_tokens: CountTokens) -> str:
+    """The beginning of a text that fits, ending at a word and marked as cut."""
+    if count_tokens(text) <= max_tokens:
+        return text
+    words = text.split(" ")
+    low, high = 0, len(words)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if count_tokens(" ".join(words[:middle]) + " ...") <= max_tokens:
+            low = middle
+        else:
+            high = middle - 1
+    return " ".join(words[:low]) + " ..."
