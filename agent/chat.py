@@ -8,7 +8,7 @@ its mistake; after that its text is the answer. Not here: which tools there are,
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -146,7 +146,7 @@ class ReActChat(BaseChatModel):
 
     def _attempt(
         self, run: "_Run", prompted: list[Message], call_id: str
-    ) -> Iterator[ChatGenerationChunk]:  # and returns the Step
+    ) -> Generator[ChatGenerationChunk, None, Step]:
         run.parser = StepParser()
         for piece in run.pieces(prompted):
             yield from run.show(run.parser.feed(piece), call_id)

@@ -148,7 +148,7 @@ def _labels() -> str:
 def _json_schema(parameters: Mapping[str, Any]) -> str:
     """The schema with every string bounded and every object closed, so that a call always ends."""
     schema = dict(_bounded(parameters))
-    # Without these a model can fill its budget with white space; unknown keywords are left to the tool's check.
+    # Without these a model can fill its budget with white space. Unknown keywords are left to the tool.
     schema["x-guidance"] = {
         "whitespace_flexible": False,
         "item_separator": ", ",

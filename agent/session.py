@@ -6,7 +6,7 @@ leaves no trace in the conversation. Not here: saving conversations, which belon
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -76,7 +76,7 @@ class Session:
         self.messages += [asked, *record.messages]
         yield Finished(turn)
 
-    def _messages(self, asked: HumanMessage, stop: Stop) -> Iterator[BaseMessage]:
+    def _messages(self, asked: HumanMessage, stop: Stop) -> Generator[BaseMessage, None, None]:
         """Streamed chunks and finished messages of the agent, which runs in another thread."""
         produced: queue.SimpleQueue[BaseMessage | BaseException | None] = queue.SimpleQueue()
         history = [*self.messages, asked]

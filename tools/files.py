@@ -39,6 +39,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         beside = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
+                os.fchmod(handle, 0o666 & ~_umask())  # mkstemp's files are for their maker alone
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -47,6 +48,13 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """recipe_search: the recipe index as a tool that a model can call.
 
 The model gets text: the best passage as far as the token budget allows, the others in short, all of it
-neutralised (tools/untrusted.py). The program gets the hits themselves, as the result's artifact. `search_text`
-is the same without any model or agent.
+neutralised (tools/untrusted.py). The program gets the hits themselves, as the result's artifact.
+`search_text` is the same without any model or agent.
 """
 
 import math
@@ -26,7 +26,8 @@ _AND = re.compile(r"\s*(?:,|\band\b|\bor\b|\bnor\b|&)\s*(?:any\b|no\b|without\b)
 _INGREDIENT = r"[a-z]+(?: (?!or\b|and\b|nor\b|in\b|for\b|but\b|with\b)[a-z]+)?"
 _RULED_OUT = re.compile(
     r"\b(?:without|with no|but no|and no|except|excluding|not containing)\s+(?:any |the |using )?"
-    rf"(?P<without>{_INGREDIENT}(?:\s*(?:,|,? or|,? and|,? nor)\s+(?:any |no |without )?{_INGREDIENT}){{0,3}})"
+    rf"(?P<without>{_INGREDIENT}"
+    rf"(?:\s*(?:,|,? or|,? and|,? nor)\s+(?:any |no |without )?{_INGREDIENT}){{0,3}})"
     r"|\b(?P<free>[a-z]+)[- ]free\b",
     re.IGNORECASE,
 )

@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema
 
 from prompts import prompt
 from tools.errors import UsageError
+from tools.index import Hit
 from tools.sentences import parts
 from tools.untrusted import neutralise
 
@@ -89,7 +90,7 @@ def _pieces(text: str, policy: Policy) -> list[str]:
 
 
 class Source(str):
-    """A string that a model may only fill with a reference: its JSON schema says so, its validation does not."""
+    """A string that a model may only fill with a reference: the JSON schema says so, validation does not."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -139,7 +140,7 @@ def _text_of(source: str, messages: Sequence[BaseMessage]) -> str:
 
 def _message(messages: Sequence[BaseMessage], _: str) -> str:
     """The newest message of the user that is a text rather than a request, else the newest."""
-    said = [message.text for message in messages if isinstance(message, HumanMessage)]
+    said = [str(message.text) for message in messages if isinstance(message, HumanMessage)]
     texts = [
         text for text in said if len(text.split(maxsplit=_LEAST_WORDS_OF_A_TEXT)) > _LEAST_WORDS_OF_A_TEXT
     ]
@@ -160,7 +161,7 @@ def _file(messages: Sequence[BaseMessage], _: str) -> str:
 def _recipe(messages: Sequence[BaseMessage], reference: str) -> str:
     number = int(reference.split(" ")[1])
     searches = [m.artifact for m in messages if isinstance(m, ToolMessage) and m.name == "recipe_search"]
-    hits = next((hits for hits in reversed(searches) if hits), [])
+    hits: Sequence[Hit] = next((hits for hits in reversed(searches) if hits), [])
     return str(hits[number - 1].text) if number <= len(hits) else ""
 
 

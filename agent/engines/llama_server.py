@@ -108,8 +108,8 @@ def _adapter(path: Path) -> Any:
 
 
 def _xllamacpp() -> Any:
-    # llama.cpp's threads wait for one another by spinning. Where another process wants the cores too, OpenMP's
-    # default lets them spin for a whole time slice (2 tokens/s); this many turns cost nothing on a quiet machine.
+    # llama.cpp's threads wait for one another by spinning. Where another process wants the cores too,
+    # OpenMP's default lets them spin for a whole time slice (2 tokens/s); this bound costs nothing otherwise.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         import xllamacpp  # type: ignore[import-untyped]
