@@ -13,16 +13,17 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
+_GAP = r"\s{0,8}/?\s{0,8}"  # bounded, here and below: 1 MB of spaces must not take an hour
 _SPECIAL_TOKEN = re.compile(
-    r"<(?=\s*/?\s*\|)|<(?=\s*/?\s*(?:s|unk|pad|bos|eos|mask|think|tool_call|tool_response|\w{1,20}_of_\w{1,20})\s*>)"
-    r"|(?<=\|)>|\[(?=\s*/?\s*(?:INST|SYS)\s*\])",
+    rf"<(?={_GAP}\|)|<(?={_GAP}(?:s|unk|pad|bos|eos|mask|think|tool_call|tool_response|\w{{1,20}}_of_\w{{1,20}})\s{{0,8}}>)"
+    rf"|(?<=\|)>|\[(?={_GAP}(?:INST|SYS)\s{{0,8}}\])",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
     r"\b(thought|action|action\s+input|observation|final\s+answer)(\s*)[:：︓﹕]", re.IGNORECASE
 )
 _ROLE = re.compile(
-    r"^(\W*)(system|user|human|assistant|ai|tool|instruction|response)(\W*)[:：︓﹕]",
+    r"^([^\w\n]{0,80})(system|user|human|assistant|ai|tool|instruction|response)(\W{0,20})[:：︓﹕]",
     re.IGNORECASE | re.MULTILINE,
 )
 _LONG_WORD = re.compile(rf"(\S{{{MAX_WORD_CHARACTERS}}})\S+")
