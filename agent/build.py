@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tools.index import Hit, RecipeIndex
 
 DEFAULT_STEP_LIMIT = 4
-REPETITION_PENALTY = 1.05
+_TOO_SMALL_TO_RETELL = frozenset({"smollm2-135m"})
 
 
 def build_agent(
@@ -53,7 +53,7 @@ def build_agent(
         temperature=temperature,
         max_tokens=max_tokens,
         seed=seed,
-        repetition_penalty=REPETITION_PENALTY,
+        grounded=running.name in _TOO_SMALL_TO_RETELL,
         examples=examples() if tools is None else [],
     )
     offered = list(tools) if tools is not None else _own_tools(loading, running)

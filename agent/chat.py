@@ -25,13 +25,26 @@ from pydantic import ConfigDict, Field
 
 from agent.context import fit
 from agent.engines.base import Decoding, Engine, Message, Usage
-from agent.react import STOP_STRINGS, Choice, Part, Step, StepParser, ToolSpec, grammar, instructions
-from agent.rendering import system_text, turns
+from agent.grounding import found, grounded_step, own_words
+from agent.loops import is_looping
+from agent.react import (
+    STOP_STRINGS,
+    Choice,
+    Part,
+    Step,
+    StepParser,
+    ToolSpec,
+    grammar,
+    instructions,
+)
+from agent.rendering import system_text, this_turn, thought_of, turns
 from agent.stopping import TurnStopped, current_stop
 from prompts import fill, prompt
 
-_THOUGHT_BLOCK, _ANSWER_BLOCK = 0, 1  # places in a message's content, by which streamed pieces are merged
+_THOUGHT_BLOCK, _ANSWER_BLOCK, _CALL_BLOCK = 0, 1, 2  # places in a message, by which pieces are merged
 _MIN_ANSWER_TOKENS = 64
+_GROUNDED_SHARE = 0.85  # of the most tokens, because their number in a found text is an estimate
+_PIECES_BETWEEN_CHECKS = 8  # of the engine's pieces, before looking for a loop again
 
 
 class ReActChat(BaseChatModel):
@@ -46,6 +59,7 @@ class ReActChat(BaseChatModel):
     seed: int = 0
     max_tokens: int = 512
     stop: list[str] = Field(default_factory=list)
+    grounded: bool = False  # search in the user's words, answer in those of the results: agent/grounding.py
     examples: list[BaseMessage] = Field(default_factory=list)  # shown before the conversation, with tools
 
     @property
@@ -81,7 +95,7 @@ class ReActChat(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         specs, choice = _offered(kwargs.get("tools") or [], kwargs.get("tool_choice"))
-        decoding = self._decoding(stop, specs, choice, kwargs)
+        decoding = self._decoding(stop, self._grammar(messages, specs, choice) if specs else None, kwargs)
         prompted = self._prompt(messages, specs, decoding.max_tokens)
         steps = self._react(prompted, decoding) if specs else self._plain(prompted, decoding)
         for chunk in steps:
@@ -104,9 +118,17 @@ class ReActChat(BaseChatModel):
         room = self.engine.context_tokens - max(_MIN_ANSWER_TOKENS, max_tokens)
         return fit(turns(messages, react=bool(specs)), head, self.engine.count_tokens, room)
 
+    def _grammar(self, messages: list[BaseMessage], specs: list[ToolSpec], choice: Choice) -> str:
+        offered = found(messages, int(self.max_tokens * _GROUNDED_SHARE)) if self.grounded else []
+        if offered and choice != "any":
+            return grounded_step(offered)
+        said = [thought_of(m) for m in this_turn(messages) if isinstance(m, AIMessage)]
+        return grammar(own_words(specs, messages) if self.grounded else specs, choice, said)
+
     def _decoding(
-        self, stop: list[str] | None, specs: list[ToolSpec], choice: Choice, kwargs: dict[str, Any]
+        self, stop: list[str] | None, react_grammar: str | None, kwargs: dict[str, Any]
     ) -> Decoding:
+        obeys = self.engine.obeys_grammar
         most = self.engine.context_tokens // 2  # the other half is for what is read
         return Decoding(
             max_tokens=min(kwargs.get("max_tokens") or self.max_tokens, most),
@@ -114,8 +136,8 @@ class ReActChat(BaseChatModel):
             top_p=self.top_p,
             repetition_penalty=self.repetition_penalty,
             seed=kwargs.get("seed", self.seed),
-            stop=(*(stop or self.stop), *(STOP_STRINGS if specs and not self.engine.obeys_grammar else ())),
-            grammar=grammar(specs, choice) if specs and self.engine.obeys_grammar else None,
+            stop=(*(stop or self.stop), *(() if obeys or not react_grammar else STOP_STRINGS)),
+            grammar=react_grammar if obeys else None,
         )
 
     # ---- what comes out
@@ -169,16 +191,21 @@ class _Run:
 
     def pieces(self, messages: list[Message]) -> Iterator[str]:
         """The engine's text; the time that the reader takes between pieces is not the engine's."""
-        stop = current_stop()
+        stream = self.engine.stream(messages, self.decoding, current_stop())
+        text, pieces = "", 0
         started = time.perf_counter()
-        for item in self.engine.stream(messages, self.decoding, stop):
+        for item in stream:
             self.engine_s += time.perf_counter() - started
             if isinstance(item, Usage):
                 self._count(item)
-            else:
-                yield item
+                break
+            yield item
+            text, pieces = text + item, pieces + 1
+            if pieces % _PIECES_BETWEEN_CHECKS == 0 and is_looping(answer_in(text)):
+                self._count(Usage(self.engine.count_tokens(messages), pieces, "stop"))
+                break
             started = time.perf_counter()
-        self.engine_s += time.perf_counter() - started
+        stream.close()
         if self.finish_reason == "cancelled":
             raise TurnStopped
 
@@ -220,9 +247,9 @@ def _chunk(content: str | list[str | dict[str, Any]]) -> ChatGenerationChunk:
 
 def _call_chunk(part: Part, call_id: str) -> ChatGenerationChunk:
     piece = (
-        tool_call_chunk(name=part.text, args="", id=call_id, index=0)
+        tool_call_chunk(name=part.text, args="", id=call_id, index=_CALL_BLOCK)
         if part.kind == "tool"
-        else tool_call_chunk(args=part.text, index=0)
+        else tool_call_chunk(args=part.text, index=_CALL_BLOCK)
     )
     return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[piece]))
 

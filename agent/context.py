@@ -35,11 +35,8 @@ def fit(
 
 def _with_a_shorter_observation(messages: list[Message], fixed: int) -> list[Message]:
     """The messages with the longest observation halved; an error where none can be cut any more."""
-    longest = max(
-        range(fixed + 1, len(messages)),
-        key=lambda place: len(messages[place]["content"]) if messages[place]["role"] == "user" else 0,
-        default=None,
-    )
+    observations = [n for n in range(fixed + 1, len(messages)) if messages[n]["role"] == "user"]
+    longest = max(observations, key=lambda place: len(messages[place]["content"]), default=None)
     if longest is None or len(messages[longest]["content"]) < MIN_OBSERVATION_CHARACTERS:
         raise SouschefError(
             "The question is longer than the model's context: shorten it, or put the text into a file and "

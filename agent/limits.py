@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langgraph.types import Command
 
+from agent.rendering import this_turn
 from prompts import prompt
 
 REPEATED = "repeated"  # marks a ToolMessage that answers a call made before
@@ -66,12 +67,6 @@ class NoRepeats(AgentMiddleware):
         if isinstance(result, ToolMessage):
             result.additional_kwargs[SECONDS] = time.perf_counter() - started
         return result
-
-
-def this_turn(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
-    """The messages from the user's last one on."""
-    last = max((n for n, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
-    return messages[last:]
 
 
 def _made_before(name: str, args: Any, call_id: str | None, messages: Sequence[BaseMessage]) -> bool:

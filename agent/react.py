@@ -117,10 +117,11 @@ def render_observation(text: str) -> str:
 # ---- what the model may write
 
 
-def grammar(tools: Sequence[ToolSpec], choice: Choice = "auto") -> str:
+def grammar(tools: Sequence[ToolSpec], choice: Choice = "auto", said: Sequence[str] = ()) -> str:
     """One step as an llguidance grammar: the tool exists, its arguments fit its schema, no Observation.
 
-    `choice` "any" leaves out the answer and "none" leaves out the actions.
+    `choice` "any" leaves out the answer and "none" leaves out the actions. `said` are the turn's earlier
+    thoughts: a step may not begin with one again, or small models would take the same step for ever.
     """
     actions = [f"tool_{number}" for number, _ in enumerate(tools)] if choice != "none" else []
     endings = [*actions, *(["answer"] if choice != "any" else [])]
@@ -130,19 +131,29 @@ def grammar(tools: Sequence[ToolSpec], choice: Choice = "auto") -> str:
     ]
     if "answer" in endings:
         rules.append(f'answer: "{ANSWER} " ANSWER_TEXT')
-        rules.append(rf"ANSWER_TEXT: /[^\s](?s:.)*/ & ~/(?s:.)*\n({_labels()})(?s:.)*/")
+        rules.append(rf"ANSWER_TEXT: /[^\s](?s:.)*/ & ~/((?s:.)*\n\s*)?{_labels()}(?s:.)*/")
     return "\n".join(
         [
             "%llguidance {}",
             f'start: "{THOUGHT} " THOUGHT_TEXT "\\n" ({" | ".join(endings)})',
-            rf"THOUGHT_TEXT: /[^\s\n][^\n]{{0,{MAX_THOUGHT_CHARACTERS - 1}}}/",
+            rf"THOUGHT_TEXT: /[^\s\n][^\n]{{0,{MAX_THOUGHT_CHARACTERS - 1}}}/ & ~/[^\n]*{_labels()}[^\n]*/"
+            + _unlike(said),
             *rules,
         ]
     )
 
 
+def _unlike(said: Sequence[str]) -> str:
+    """The rest of the thought's rule: not beginning with any of these."""
+    plain = (re.sub(r"([^\w\s])", r"\\\1", " ".join(thought.split())) for thought in said if thought.strip())
+    known = "|".join(dict.fromkeys(plain))
+    return rf" & ~/({known})[^\n]*/" if known else ""
+
+
 def _labels() -> str:
-    return "|".join((THOUGHT, ACTION, INPUT, OBSERVATION, ANSWER))
+    """What no text of the model's may hold: a label, in capitals or not, with or without spaces."""
+    names = "|".join(label.rstrip(":") for label in (THOUGHT, ACTION, INPUT, OBSERVATION, ANSWER))
+    return rf"(?i:{names})\s*:"
 
 
 def _json_schema(parameters: Mapping[str, Any]) -> str:
@@ -186,7 +197,7 @@ class StepParser:
     'Hi'
     """
 
-    _LABEL = re.compile(r"[ \t]*(Thought|Action Input|Action|Final Answer)[ \t]*:[ \t]?", re.IGNORECASE)
+    _LABEL = re.compile(r"[ \t]*(Thought|Action Input|Action|Final Answer|Observation)[ \t]*:", re.IGNORECASE)
     _KINDS: Mapping[str, Literal["thought", "tool", "args", "answer"]] = {
         "thought": "thought",
         "action": "tool",
@@ -198,6 +209,7 @@ class StepParser:
         self.text = ""  # all that was fed
         self._unread = ""  # the start of a line that may become a label
         self._at_line_start = True
+        self._ended = False  # a whole action was read, or the model began to write its own observation
         self._kind: Literal["thought", "tool", "args", "answer"] | None = None
         self._said: dict[str, str] = {}
 
@@ -223,12 +235,16 @@ class StepParser:
         return _action_step(thought, said["tool"], said.get("args", ""))
 
     def _read(self, final: bool) -> Iterator[Part]:
-        while self._unread:
+        while self._unread and not self._ended:
             if self._at_line_start and self._kind != "answer":
                 label = self._LABEL.match(self._unread)
                 if label:
-                    self._kind = self._KINDS[" ".join(label[1].lower().split())]
-                    self._said.setdefault(self._kind, "")
+                    kind = self._KINDS.get(label[1].lower())
+                    self._ended = kind is None or ("args" in self._said and kind != "args")
+                    if self._ended:
+                        return
+                    self._kind = kind
+                    self._said.setdefault(str(kind), "")
                     self._unread = self._unread[label.end() :]
                     self._at_line_start = False
                     continue
@@ -244,20 +260,34 @@ class StepParser:
         before = self._said[self._kind]
         self._said[self._kind] += text if before else text.lstrip()
         if self._kind == "tool":  # a name is shown once, whole
-            if text.endswith("\n") and before + text.strip():
+            if text.endswith("\n") and "\n" not in before and (before + text).strip():
                 yield Part("tool", (before + text).strip())
             return
         # The line break that ends a thought belongs to the format, not to the text.
-        shown = self._said[self._kind][len(before) :]
-        if shown := shown if self._kind in ("answer", "args") else shown.rstrip("\n"):
+        said = self._said[self._kind]
+        if self._kind == "thought":
+            said, before = said.rstrip("\n"), before.rstrip("\n")
+        if shown := said[len(before) :]:
             yield Part(self._kind, shown)
 
     def _may_become_label(self) -> bool:
-        start = self._unread.lstrip(" \t").lower()
+        start = self._unread.strip(" \t").lower()
         return any(
-            label.startswith(start) or start.startswith(label)
-            for label in ("thought:", "action:", "action input:", "final answer:")
-        ) or start in ("action", "thought", "final answer", "action input")
+            label.startswith(start)
+            for label in ("thought:", "action:", "action input:", "final answer:", "observation:")
+        )
+
+
+def answer_in(text: str) -> str:
+    """What of an unfinished step is its answer; all of a text that is no step.
+
+    >>> answer_in("Thought: hm\\nFinal Answer: Hi"), answer_in("Thought: Hi"), answer_in("Hi")
+    (' Hi', '', 'Hi')
+    """
+    thought, label, answer = text.partition(f"\n{ANSWER}")
+    if label:
+        return answer
+    return "" if thought.startswith(THOUGHT) else text
 
 
 def parse(text: str) -> Step:
@@ -279,4 +309,4 @@ def _action_step(thought: str, tool: str, args: str) -> Step:
         return Step(thought, mistake=f'the text after "{INPUT}" is not JSON')
     if not isinstance(known, dict):
         return Step(thought, mistake=f'the JSON after "{INPUT}" is not an object')
-    return Step(thought, action=Action(tool, known))
+    return Step(thought, action=Action(tool.strip("`'\"* "), known))

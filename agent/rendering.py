@@ -4,7 +4,8 @@ Tool calls and their results become Thought / Action / Observation text. Everyth
 is neutralised, long texts are folded, and attached files stand behind the question as their own paragraph.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -32,6 +33,12 @@ def turns(messages: Sequence[BaseMessage], react: bool) -> list[list[Message]]:
             rendered.append([])
         rendered[-1].append(_render(message, react))
     return [_joining_neighbours(turn) for turn in rendered]
+
+
+def this_turn(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
+    """The messages from the user's last one on."""
+    last = max((n for n, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
+    return messages[last:]
 
 
 def question(message: BaseMessage) -> str:
@@ -62,8 +69,13 @@ def _assistant(message: AIMessage, react: bool) -> str:
     thought = neutralise(thought_of(message))
     if not message.tool_calls:
         return render_answer(neutralise(message.text), thought)
-    calls = [Action(call["name"], call["args"]) for call in message.tool_calls]
+    calls = [Action(call["name"], _safe(call["args"])) for call in message.tool_calls]
     return "\n".join(render_action(call, thought) for call in calls)
+
+
+def _safe(args: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Arguments as they may stand in a prompt: a model can copy a hostile text into them."""
+    return {name: neutralise(value) if isinstance(value, str) else value for name, value in args.items()}
 
 
 def thought_of(message: BaseMessage) -> str:

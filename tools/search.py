@@ -111,7 +111,7 @@ def search_text(
     text = _cut(f"[1] {best}", int(max_tokens * _BEST_SHARE) if others else max_tokens, count_tokens)
     for number, other in enumerate(others, start=2):
         share = (max_tokens - count_tokens(text)) // (len(hits) + 1 - number)
-        text += f"\n\n{_cut(f'[{number}] {_in_short(other)}', share - 2, count_tokens)}"
+        text = f"{_cut(f'[{number}] {_in_short(other)}', share - 2, count_tokens)}\n\n{text}"
     return text
 
 

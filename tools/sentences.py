@@ -49,7 +49,7 @@ def parts(text: str, max_tokens: int, count_tokens: Callable[[str], int]) -> lis
 
 def _short_enough(pieces: list[str], max_tokens: int, count_tokens: Callable[[str], int]) -> Iterator[str]:
     for piece in pieces:
-        if count_tokens(f" {piece}") <= max_tokens:
+        if len(piece) < 2 or count_tokens(f" {piece}") <= max_tokens:
             yield piece
             continue
         middle = len(piece) // 2

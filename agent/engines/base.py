@@ -4,7 +4,7 @@ An engine streams tokens, obeys a grammar where it can, stops when told, and cou
 of thoughts, tools or recipes. A new engine is a class with these members and one line in `load_engine`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Literal, Protocol, TypedDict
@@ -50,7 +50,7 @@ class Engine(Protocol):
 
     def stream(
         self, messages: Sequence[Message], decoding: Decoding, cancelled: Event | None = None
-    ) -> Iterator[str | Usage]:
+    ) -> Generator[str | Usage, None, None]:
         """Yield pieces of text as they are produced, then one Usage.
 
         Setting `cancelled` ends the stream within 300 ms with finish_reason "cancelled"; closing the iterator

@@ -5,7 +5,7 @@ was counted is what is read. Completions run in the engine's worker thread, one 
 carries on to the stream, and a stream that ends stops its completion after at most one batch of the prompt.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from threading import Event
@@ -54,7 +54,7 @@ class GgufEngine:
 
     def stream(
         self, messages: Sequence[Message], decoding: Decoding, cancelled: Event | None = None
-    ) -> Iterator[str | Usage]:
+    ) -> Generator[str | Usage, None, None]:
         """Yield text as llama.cpp produces it, then one Usage; see `Engine.stream`."""
         cancelled = cancelled or Event()
         prompt = self._prompt(messages)

@@ -5,7 +5,7 @@ cancelled stream between them, keeps the keys and values of the last prompt, and
 grammar as the gguf engine. Left out: batches and beams, since an assistant serves one person.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -72,7 +72,7 @@ class HfEngine:
 
     def stream(
         self, messages: Sequence[Message], decoding: Decoding, cancelled: Event | None = None
-    ) -> Iterator[str | Usage]:
+    ) -> Generator[str | Usage, None, None]:
         """Yield text as the model produces it, then one Usage; see `Engine.stream`."""
         prompt = self._prompt(messages)
         checked_prompt_length(len(prompt), self.context_tokens)

@@ -9,7 +9,7 @@ the server takes llguidance's dialect: servers that do not know it answer withou
 import asyncio
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
@@ -59,7 +59,7 @@ class OpenAIEngine:
 
     def stream(
         self, messages: Sequence[Message], decoding: Decoding, cancelled: Event | None = None
-    ) -> Iterator[str | Usage]:
+    ) -> Generator[str | Usage, None, None]:
         """Yield text as the server sends it, then one Usage; see `Engine.stream`."""
         checked_prompt_length(self.count_tokens(messages), self.context_tokens)
         request = self._request(messages, decoding)

@@ -1,0 +1,111 @@
+"""For the smallest models: search only for what was asked, and say only what was found.
+
+Models of 100 million parameters cannot be trusted to retell a recipe: they invent amounts, mix passages and
+run on. For them a search query is made of the user's own words, and the answer after a search is extractive:
+the model chooses which of the recipes answers the question, and can write nothing but that recipe. After a
+summary it says the summary. Larger models write freely, so `build_agent` turns this on for the smallest.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+
+from agent.folding import is_long
+from agent.react import ANSWER, THOUGHT, ToolSpec
+from agent.rendering import this_turn
+from prompts import fill, prompt
+from tools.index import Hit
+from tools.search import estimate_tokens
+from tools.sentences import sentences
+from tools.summarize import Summary
+from tools.untrusted import neutralise
+
+_QUESTIONS = 2  # how many of the user's messages a query may take words from
+_MOST_WORDS = 60
+_MOST_QUERY_WORDS = 12
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_PARAGRAPH_STEPS = 2  # so few steps are paragraphs, which read better as sentences
+
+
+@dataclass(frozen=True)
+class Found:
+    """A result that an answer may be made of, and the thought that leads to it."""
+
+    thought: str
+    answer: str
+
+
+def found(messages: Sequence[BaseMessage], max_tokens: int) -> list[Found]:
+    """What the last tool result of this turn offers, each in about `max_tokens`; empty if nothing."""
+    results = [message for message in this_turn(messages) if isinstance(message, ToolMessage)]
+    if not results or results[-1].status == "error":
+        return []
+    artifact = results[-1].artifact
+    words = _words()
+    if isinstance(artifact, Summary) and artifact.text:
+        return [Found(words["summary"], neutralise(artifact.text))]
+    if isinstance(artifact, list):
+        return [_recipe(hit, words, max_tokens) for hit in artifact if isinstance(hit, Hit)]
+    return []
+
+
+def own_words(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> list[ToolSpec]:
+    """The tools with each `query` argument bound to words that the user wrote, now or shortly before."""
+    said = [str(m.text) for m in messages if isinstance(m, HumanMessage)][-_QUESTIONS:]
+    words = [word for text in said if not is_long(text) for word in _WORD.findall(neutralise(text))]
+    either = dict.fromkeys(form for word in words[-_MOST_WORDS:] for form in (word, word.lower()))
+    if not either:
+        return list(specs)
+    one = "|".join(either)
+    return [_with_query(spec, f"^({one})( ({one})){{0,{_MOST_QUERY_WORDS - 1}}}$") for spec in specs]
+
+
+def _with_query(spec: ToolSpec, pattern: str) -> ToolSpec:
+    properties = spec.parameters.get("properties", {})
+    if "query" not in properties:
+        return spec
+    bound = {**properties, "query": {"type": "string", "pattern": pattern}}
+    return replace(spec, parameters={**spec.parameters, "properties": bound})
+
+
+def grounded_step(offered: Sequence[Found]) -> str:
+    """The grammar of a last step that answers with one of what was found."""
+    choices = [
+        json.dumps(f"{THOUGHT} {one.thought}\n{ANSWER} {one.answer}", ensure_ascii=False) for one in offered
+    ]
+    return "%llguidance {}\nstart: " + " | ".join(choices)
+
+
+def _words() -> dict[str, str]:
+    """The few words around what was found, from prompts/grounded.txt."""
+    return dict(line.split(": ", 1) for line in prompt("grounded").split("\n"))
+
+
+def _recipe(hit: Hit, words: dict[str, str], max_tokens: int) -> Found:
+    thought = fill(words["recipe"], number=str(hit.rank))
+    heading = f"{_line(hit.name)} [{hit.rank}]"
+    if hit.recipe is None:
+        return Found(thought, _fitting([heading, "", *map(_line, hit.text.split("\n"))], max_tokens))
+    steps = list(hit.recipe.steps)
+    if len(steps) <= _PARAGRAPH_STEPS:
+        steps = [sentence for step in steps for sentence in sentences(step)]
+    lines = [heading, "", words["ingredients"], *(f"- {_line(one)}" for one in hit.recipe.ingredients)]
+    lines += ["", words["steps"], *(f"{n}. {_line(step)}" for n, step in enumerate(steps, start=1))]
+    return Found(thought, _fitting(lines, max_tokens))
+
+
+def _fitting(lines: Sequence[str], max_tokens: int) -> str:
+    """As many of the lines as fit, and a mark where some did not."""
+    kept: list[str] = []
+    for line in lines:
+        if estimate_tokens("\n".join([*kept, line])) > max_tokens:
+            return "\n".join([*kept, "..."])
+        kept.append(line)
+    return "\n".join(kept).strip()
+
+
+def _line(text: str) -> str:
+    return " ".join(neutralise(text).split())
