@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from threading import Event
 
-from agent.engines.base import Decoding, Message, Usage
+from agent.engines.base import Decoding, FinishReason, Message, Usage
 from agent.engines.text import StopFilter
 
 Reply = str | Exception | Callable[[Sequence[Message]], str]
@@ -54,7 +54,7 @@ class ScriptedEngine:
             said = start + self.piece_characters
             yield text[start:said]
             self.streaming.set()
-        reason = "cancelled" if cancelled.is_set() else "stop"
+        reason: FinishReason = "cancelled" if cancelled.is_set() else "stop"
         yield Usage(self.count_tokens(messages), _words(text[:said]), reason)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
