@@ -25,7 +25,7 @@ from pydantic import ConfigDict, Field
 
 from agent.context import fit
 from agent.engines.base import Decoding, Engine, Message, Usage
-from agent.grounding import found, grounded_step, own_words
+from agent.grounding import applicable, found, grounded_step, own_words
 from agent.loops import is_looping
 from agent.react import (
     STOP_STRINGS,
@@ -34,6 +34,7 @@ from agent.react import (
     Step,
     StepParser,
     ToolSpec,
+    answer_in,
     grammar,
     instructions,
 )
@@ -123,7 +124,9 @@ class ReActChat(BaseChatModel):
         if offered and choice != "any":
             return grounded_step(offered)
         said = [thought_of(m) for m in this_turn(messages) if isinstance(m, AIMessage)]
-        return grammar(own_words(specs, messages) if self.grounded else specs, choice, said)
+        if self.grounded:
+            specs = own_words(applicable(specs, messages) if choice == "auto" else specs, messages)
+        return grammar(specs, choice, said)
 
     def _decoding(
         self, stop: list[str] | None, react_grammar: str | None, kwargs: dict[str, Any]

@@ -15,7 +15,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
 from agent.folding import is_long
 from agent.react import ANSWER, THOUGHT, ToolSpec
-from agent.rendering import this_turn
+from agent.rendering import attachments, this_turn
 from prompts import fill, prompt
 from tools.index import Hit
 from tools.search import estimate_tokens
@@ -26,6 +26,7 @@ from tools.untrusted import neutralise
 _QUESTIONS = 2  # how many of the user's messages a query may take words from
 _MOST_WORDS = 60
 _MOST_QUERY_WORDS = 12
+_LEAST_WORDS_OF_A_TEXT = 15
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _PARAGRAPH_STEPS = 2  # so few steps are paragraphs, which read better as sentences
 
@@ -50,6 +51,19 @@ def found(messages: Sequence[BaseMessage], max_tokens: int) -> list[Found]:
     if isinstance(artifact, list):
         return [_recipe(hit, words, max_tokens) for hit in artifact if isinstance(hit, Hit)]
     return []
+
+
+def applicable(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> list[ToolSpec]:
+    """The tools without those that refer to a text (`source`) where the conversation holds none yet."""
+    if any(_holds_text(message) for message in messages):
+        return list(specs)
+    return [spec for spec in specs if "source" not in spec.parameters.get("properties", {})] or list(specs)
+
+
+def _holds_text(message: BaseMessage) -> bool:
+    if isinstance(message, HumanMessage):
+        return bool(attachments(message)) or len(message.text.split()) >= _LEAST_WORDS_OF_A_TEXT
+    return isinstance(message, ToolMessage) and bool(message.artifact)
 
 
 def own_words(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> list[ToolSpec]:
