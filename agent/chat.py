@@ -98,7 +98,7 @@ class ReActChat(BaseChatModel):
         specs, choice = _offered(kwargs.get("tools") or [], kwargs.get("tool_choice"))
         decoding = self._decoding(stop, self._grammar(messages, specs, choice) if specs else None, kwargs)
         prompted = self._prompt(messages, specs, decoding.max_tokens)
-        steps = self._react(prompted, decoding) if specs else self._plain(prompted, decoding)
+        steps = self._react(prompted, decoding, choice) if specs else self._plain(prompted, decoding)
         for chunk in steps:
             if run_manager:
                 run_manager.on_llm_new_token(str(chunk.text), chunk=chunk)
@@ -151,10 +151,12 @@ class ReActChat(BaseChatModel):
             yield _chunk(piece)
         yield run.last_chunk()
 
-    def _react(self, prompted: list[Message], decoding: Decoding) -> Iterator[ChatGenerationChunk]:
+    def _react(
+        self, prompted: list[Message], decoding: Decoding, choice: Choice
+    ) -> Iterator[ChatGenerationChunk]:
         run = _Run(self.engine, decoding)
         call_id = f"call_{uuid.uuid4().hex}"
-        step = yield from self._attempt(run, prompted, call_id)
+        step = _permitted((yield from self._attempt(run, prompted, call_id)), choice)
         if step.mistake and not self.engine.obeys_grammar:
             correction = fill(prompt("mistake"), mistake=step.mistake)
             again: list[Message] = [
@@ -162,8 +164,8 @@ class ReActChat(BaseChatModel):
                 {"role": "assistant", "content": run.parser.text or "..."},
                 {"role": "user", "content": correction},
             ]
-            step = yield from self._attempt(run, again, call_id)
-        if step.mistake:  # what was written is all there is: let the user read it
+            step = _permitted((yield from self._attempt(run, again, call_id)), choice)
+        if step.mistake and not run.called:  # what was written is all there is: let the user read it
             yield _chunk([{"type": "text", "text": run.parser.text.strip() or "...", "index": _ANSWER_BLOCK}])
         elif step.action and not run.streams_actions:
             yield from _action_chunks(step, call_id)
@@ -191,6 +193,7 @@ class _Run:
         self.input_tokens = self.output_tokens = 0
         self.engine_s = 0.0
         self.finish_reason = "stop"
+        self.called = False  # a call was streamed; should it be cut short, its tool says what is missing
 
     def pieces(self, messages: list[Message]) -> Iterator[str]:
         """The engine's text; the time that the reader takes between pieces is not the engine's."""
@@ -225,6 +228,7 @@ class _Run:
             elif part.kind == "answer":
                 yield _chunk([{"type": "text", "text": part.text, "index": _ANSWER_BLOCK}])
             elif self.streams_actions:
+                self.called = True
                 yield _call_chunk(part, call_id)
 
     def last_chunk(self) -> ChatGenerationChunk:
@@ -242,6 +246,13 @@ class _Run:
             content="", usage_metadata=usage, response_metadata=metadata, chunk_position="last"
         )
         return ChatGenerationChunk(message=message)
+
+
+def _permitted(step: Step, choice: Choice) -> Step:
+    """The step, or a mistake where it calls a tool that it was told not to (engines without grammars do)."""
+    if step.action and choice == "none":
+        return Step(step.thought, mistake="no tool may be used any more, only a Final Answer given")
+    return step
 
 
 def _chunk(content: str | list[str | dict[str, Any]]) -> ChatGenerationChunk:

@@ -1,7 +1,7 @@
 """LangChain's published suites for chat models, on ReActChat with the embedded model.
 
-What is switched off needs more than text goes in and out of: images, PDFs, audio, video, and the content blocks
-of one vendor. Nothing that a text model can do is skipped.
+What is switched off needs more than text goes in and out of: images, PDFs, audio, video, and one vendor's
+content blocks. Nothing that a text model can do is skipped.
 """
 
 from collections.abc import Iterator
