@@ -55,11 +55,11 @@ class ScriptedEngine:
             yield text[start:said]
             self.streaming.set()
         reason: FinishReason = "cancelled" if cancelled.is_set() else "stop"
-        yield Usage(self.count_tokens(messages), _words(text[:said]), reason)
+        yield Usage(self.count_tokens(messages), count_words(text[:said]), reason)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Words, and one token for each role."""
-        return sum(1 + _words(message["content"]) for message in messages)
+        return sum(1 + count_words(message["content"]) for message in messages)
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -82,7 +82,8 @@ class ScriptedEngine:
         return text[: ends[decoding.max_tokens - 1]] if len(ends) > decoding.max_tokens else text
 
 
-def _words(text: str) -> int:
+def count_words(text: str) -> int:
+    """Words, which this engine takes for tokens."""
     return len(text.split())
 
 

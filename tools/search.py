@@ -23,7 +23,8 @@ CHARACTERS_PER_TOKEN = 3.5  # recipes are numbers and short words; models read a
 _BEST_SHARE = 0.75  # of the budget, for the best passage
 
 _AND = re.compile(r"\s*(?:,|\band\b|\bor\b|\bnor\b|&)\s*(?:any\b|no\b|without\b)?\s*")
-_INGREDIENT = r"[a-z]+(?: (?!or\b|and\b|nor\b|in\b|for\b|but\b|with\b)[a-z]+)?"
+_NO_INGREDIENT = "or|and|nor|in|for|but|with|please|thanks|that|which|to|from|as|on|at|today|tonight|because"
+_INGREDIENT = rf"[a-z]+(?: (?!(?:{_NO_INGREDIENT})\b)[a-z]+)?"
 _RULED_OUT = re.compile(
     r"\b(?:without|with no|but no|and no|except|excluding|not containing)\s+(?:any |the |using )?"
     rf"(?P<without>{_INGREDIENT}"
