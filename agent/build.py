@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from agent.engines.base import Engine
     from tools.index import Hit, RecipeIndex
+    from tools.search import Searcher
 
 DEFAULT_STEP_LIMIT = 4
 _TOO_SMALL_TO_RETELL = frozenset({"smollm2-135m"})
@@ -26,7 +27,7 @@ _TOO_SMALL_TO_RETELL = frozenset({"smollm2-135m"})
 
 def build_agent(
     engine: Engine | str | None = None,
-    index: RecipeIndex | Path | None = None,
+    index: Searcher | Path | None = None,
     *,
     tools: Sequence[BaseTool] | None = None,
     step_limit: int = DEFAULT_STEP_LIMIT,
@@ -46,7 +47,6 @@ def build_agent(
     from agent.engines import DEFAULT_MODEL, load_engine
     from agent.limits import NoRepeats, StepLimit
 
-    loading = BackgroundIndex(index) if tools is None else None
     running = load_engine(engine or DEFAULT_MODEL) if isinstance(engine, str | None) else engine
     chat = ReActChat(
         engine=running,
@@ -56,7 +56,7 @@ def build_agent(
         grounded=running.name in _TOO_SMALL_TO_RETELL,
         examples=examples() if tools is None else [],
     )
-    offered = list(tools) if tools is not None else _own_tools(loading, running)
+    offered = list(tools) if tools is not None else _own_tools(index, running)
     return create_agent(
         chat,
         offered,
@@ -66,11 +66,12 @@ def build_agent(
     )
 
 
-def _own_tools(index: Any, engine: Engine) -> list[BaseTool]:
+def _own_tools(index: Searcher | Path | None, engine: Engine) -> list[BaseTool]:
     from agent.policy import PromptedPolicy
     from tools import build_tools
 
-    return build_tools(index, PromptedPolicy(engine))
+    searcher = BackgroundIndex(index) if isinstance(index, Path | None) else index
+    return build_tools(searcher, PromptedPolicy(engine))
 
 
 def examples() -> list[BaseMessage]:
@@ -101,9 +102,17 @@ def examples() -> list[BaseMessage]:
 class BackgroundIndex:
     """A recipe index that loads in a thread of its own; the first search waits for what is left to load."""
 
-    def __init__(self, index: RecipeIndex | Path | None) -> None:
+    def __init__(self, folder: Path | None) -> None:
+        """Start loading the index in `folder`, or the embedded one.
+
+        Raises IndexFileError at once where there is no index in the folder.
+        """
+        if folder is not None:
+            from tools.index_files import read_manifest
+
+            read_manifest(folder)
         executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
-        self._index: Future[RecipeIndex] = executor.submit(_loaded, index)
+        self._index: Future[RecipeIndex] = executor.submit(_loaded, folder)
         executor.shutdown(wait=False)
 
     def search(self, query: str, k: int, mode: Any, *, avoid: Sequence[str]) -> list[Hit]:
@@ -111,13 +120,10 @@ class BackgroundIndex:
         return self._index.result().search(query, k, mode, avoid=avoid)
 
 
-def _loaded(index: RecipeIndex | Path | None) -> RecipeIndex:
+def _loaded(folder: Path | None) -> RecipeIndex:
     from tools.index import RecipeIndex, embedded_index
 
-    if index is None:
-        found = embedded_index()
-    else:
-        found = RecipeIndex.load(index) if isinstance(index, Path) else index
+    found = embedded_index() if folder is None else RecipeIndex.load(folder)
     if found.count:
         found.search("warm up", k=1, mode="hybrid")  # loads the embedder and the lexical table
     return found

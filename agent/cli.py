@@ -5,6 +5,7 @@ Each command lives in its own module under agent/commands/ and is imported when 
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -57,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SouschefError as error:
         click.echo(f"souschef: {error}", err=True)
         return error.exit_code
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped.", err=True)
         return 130

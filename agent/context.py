@@ -29,18 +29,18 @@ def fit(
         kept.insert(0, turn)
     messages = [*head, *_joined(kept)]
     while count(messages) > limit:
-        messages = _with_a_shorter_observation(messages, len(head))
+        messages = _with_a_shorter_observation(messages, len(head), limit)
     return messages
 
 
-def _with_a_shorter_observation(messages: list[Message], fixed: int) -> list[Message]:
+def _with_a_shorter_observation(messages: list[Message], fixed: int, limit: int) -> list[Message]:
     """The messages with the longest observation halved; an error where none can be cut any more."""
     observations = [n for n in range(fixed + 1, len(messages)) if messages[n]["role"] == "user"]
     longest = max(observations, key=lambda place: len(messages[place]["content"]), default=None)
     if longest is None or len(messages[longest]["content"]) < MIN_OBSERVATION_CHARACTERS:
         raise SouschefError(
-            "The question is longer than the model's context: shorten it, or put the text into a file and "
-            "attach it (`souschef ask --file FILE QUESTION`)."
+            f"The question is longer than the model's context of {limit} tokens: shorten it, "
+            "or choose a model with a longer one."
         )
     content = messages[longest]["content"]
     shorter: Message = {"role": "user", "content": content[: len(content) // 2] + " [...]"}

@@ -54,16 +54,21 @@ def found(messages: Sequence[BaseMessage], max_tokens: int) -> list[Found]:
 
 
 def applicable(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> list[ToolSpec]:
-    """The tools without those that refer to a text (`source`) where the conversation holds none yet."""
-    if any(_holds_text(message) for message in messages):
-        return list(specs)
+    """The tools with each `source` argument bound to the texts there are; without those tools if none is."""
+    sources = "|".join(dict.fromkeys(name for message in messages for name in _texts_in(message)))
+    if sources:
+        return [_with_pattern(spec, "source", f"^({sources})$") for spec in specs]
     return [spec for spec in specs if "source" not in spec.parameters.get("properties", {})] or list(specs)
 
 
-def _holds_text(message: BaseMessage) -> bool:
-    if isinstance(message, HumanMessage):
-        return bool(attachments(message)) or len(message.text.split()) >= _LEAST_WORDS_OF_A_TEXT
-    return isinstance(message, ToolMessage) and bool(message.artifact)
+def _texts_in(message: BaseMessage) -> list[str]:
+    """The references by which summarize knows the texts of a message."""
+    if isinstance(message, ToolMessage) and isinstance(message.artifact, list):
+        return [f"recipe {number}" for number, _ in enumerate(message.artifact, start=1)]
+    if not isinstance(message, HumanMessage):
+        return []
+    said = ["message"] if len(message.text.split()) >= _LEAST_WORDS_OF_A_TEXT else []
+    return [*said, *(["file"] if attachments(message) else [])]
 
 
 def own_words(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> list[ToolSpec]:
@@ -74,14 +79,15 @@ def own_words(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> lis
     if not either:
         return list(specs)
     one = "|".join(either)
-    return [_with_query(spec, f"^({one})( ({one})){{0,{_MOST_QUERY_WORDS - 1}}}$") for spec in specs]
+    pattern = f"^({one})( ({one})){{0,{_MOST_QUERY_WORDS - 1}}}$"
+    return [_with_pattern(spec, "query", pattern) for spec in specs]
 
 
-def _with_query(spec: ToolSpec, pattern: str) -> ToolSpec:
+def _with_pattern(spec: ToolSpec, argument: str, pattern: str) -> ToolSpec:
     properties = spec.parameters.get("properties", {})
-    if "query" not in properties:
+    if argument not in properties:
         return spec
-    bound = {**properties, "query": {"type": "string", "pattern": pattern}}
+    bound = {**properties, argument: {"type": "string", "pattern": pattern}}
     return replace(spec, parameters={**spec.parameters, "properties": bound})
 
 

@@ -1,5 +1,6 @@
 """The summarizer that needs no training: any engine with a summarization prompt."""
 
+import re
 from collections.abc import Mapping
 
 from agent.engines.base import Decoding, Engine, Message, Usage
@@ -34,12 +35,16 @@ class PromptedPolicy:
         """A summary, sampled greedily; raises TurnStopped where the turn is told to stop."""
         decoding = Decoding(max_tokens=MAX_SUMMARY_TOKENS, repetition_penalty=1.1)
         written: list[str] = []
+        cut = False
         for item in self.engine.stream(self._messages(text), decoding, current_stop()):
             if not isinstance(item, Usage):
                 written.append(item)
             elif item.finish_reason == "cancelled":
                 raise TurnStopped
-        return _whole_sentences("".join(written).strip())
+            else:
+                cut = item.finish_reason == "length"
+        summary = "".join(written).strip()
+        return _whole_sentences(summary) if cut else summary
 
     def _messages(self, text: str) -> list[Message]:
         return [{"role": "user", "content": fill(self._template, text=text)}]
@@ -51,5 +56,5 @@ def _whole_sentences(text: str) -> str:
     >>> _whole_sentences("One is done. Two is no")
     'One is done.'
     """
-    end = max(text.rfind(mark) for mark in ".!?")
-    return text[: end + 1] if end > 0 else text
+    whole = re.match(r"(?s:.*)[.!?](?=\s)", text)
+    return whole[0] if whole else text

@@ -59,8 +59,14 @@ def _render(message: BaseMessage, react: bool) -> Message:
         return {"role": "assistant", "content": _assistant(message, react)}
     if isinstance(message, ToolMessage):
         return {"role": "user", "content": render_observation(neutralise(message.text))}
-    files = [f"[Attached file] {fold(text, 'file')}" for text in attachments(message)]
-    return {"role": "user", "content": neutralise("\n\n".join([fold(question(message), "message"), *files]))}
+    asked, files = question(message), attachments(message)
+    if react:  # a model with tools can have a long text read; one without must read it itself
+        asked, files = fold(asked, "message"), [fold(text, "file") for text in files]
+    return {"role": "user", "content": neutralise("\n\n".join([asked, *map(_attached, files)]))}
+
+
+def _attached(text: str) -> str:
+    return f"[Attached file] {text}"
 
 
 def _assistant(message: AIMessage, react: bool) -> str:

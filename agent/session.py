@@ -148,12 +148,17 @@ def _piece_events(block: str | dict[str, Any], record: TurnRecord) -> Iterator[E
         yield Thinking(block["reasoning"])
 
 
-def _human_message(question: str, attachments: Attachments) -> HumanMessage:
+def check_question(question: str, attachments: Attachments = ()) -> None:
+    """Raise UsageError for a question that cannot be asked."""
     if not question.strip():
         raise UsageError("The question is empty: say what you would like to know.")
     words = max(len(text.split(maxsplit=MAX_TEXT_WORDS)) for text in [question, *(t for _, t in attachments)])
     if words > MAX_TEXT_WORDS:
         raise UsageError(f"The text has more than {MAX_TEXT_WORDS:,} words: give it in smaller parts.")
+
+
+def _human_message(question: str, attachments: Attachments) -> HumanMessage:
+    check_question(question, attachments)
     if not attachments:
         return HumanMessage(question)
     files = [{"type": "text-plain", "title": name, "text": text} for name, text in attachments]

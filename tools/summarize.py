@@ -138,13 +138,11 @@ def _text_of(source: str, messages: Sequence[BaseMessage]) -> str:
     return found
 
 
-def _message(messages: Sequence[BaseMessage], _: str) -> str:
-    """The newest message of the user that is a text rather than a request, else the newest."""
+def _message(messages: Sequence[BaseMessage], reference: str) -> str:
+    """The newest message of the user that is a text rather than a request, else what they attached."""
     said = [str(message.text) for message in messages if isinstance(message, HumanMessage)]
-    texts = [
-        text for text in said if len(text.split(maxsplit=_LEAST_WORDS_OF_A_TEXT)) > _LEAST_WORDS_OF_A_TEXT
-    ]
-    return (texts or said or [""])[-1]
+    texts = [text for text in said if len(text.split()) >= _LEAST_WORDS_OF_A_TEXT]
+    return texts[-1] if texts else _file(messages, reference) or (said or [""])[-1]
 
 
 def _file(messages: Sequence[BaseMessage], _: str) -> str:
