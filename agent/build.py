@@ -5,8 +5,9 @@ The recipe index and its embedder load in a background thread while the model al
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,13 +112,19 @@ class BackgroundIndex:
             from tools.index_files import read_manifest
 
             read_manifest(folder)
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
-        self._index: Future[RecipeIndex] = executor.submit(_loaded, folder)
-        executor.shutdown(wait=False)
+        self._index: Future[RecipeIndex] = Future()
+        # A daemon, so that a program which needs no search need not wait for it when it ends.
+        threading.Thread(target=self._load, args=[folder], name="index", daemon=True).start()
 
     def search(self, query: str, k: int, mode: Any, *, avoid: Sequence[str]) -> list[Hit]:
         """As `RecipeIndex.search`; raises here what loading raised."""
         return self._index.result().search(query, k, mode, avoid=avoid)
+
+    def _load(self, folder: Path | None) -> None:
+        try:
+            self._index.set_result(_loaded(folder))
+        except BaseException as error:  # noqa: BLE001 - raised where the index is asked for
+            self._index.set_exception(error)
 
 
 def _loaded(folder: Path | None) -> RecipeIndex:

@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -65,3 +66,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("Stopped.", err=True)
         return 130
     return 0
+
+
+def run() -> NoReturn:
+    """The program: run the command line, then end at once.
+
+    Threads that still load what this command did not need (torch takes seconds) are not waited for: all that
+    they write to disk is written whole or not at all.
+    """
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        pass
+    os._exit(code)

@@ -32,14 +32,14 @@ def summarize(file: Path, policy: str | None, base_url: str | None, as_json: boo
         TimeRemainingColumn(),
     )
     shown = Console(stderr=True)
-    with closing(load_engine(policy or DEFAULT_MODEL, base_url=base_url)) as engine:
-        with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as bar:
-            task = bar.add_task("", total=None)
-            summary = summarized(
-                text,
-                PromptedPolicy(engine),
-                lambda done, known: bar.update(task, completed=done, total=known),
-            )
+    bar = Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal)
+    with closing(load_engine(policy or DEFAULT_MODEL, base_url=base_url)) as engine, bar:
+        task = bar.add_task("", total=None)
+        summary = summarized(
+            text,
+            PromptedPolicy(engine),
+            lambda done, known: bar.update(task, completed=done, total=known),
+        )
     if as_json:
         fields = {"summary": summary.text, "policy": summary.policy}
         numbers = {"input_tokens": summary.input_tokens, "chunks": summary.chunks}
