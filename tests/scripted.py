@@ -44,7 +44,8 @@ class ScriptedEngine:
         cancelled = cancelled or Event()
         self.sent.append(list(messages))
         self.decodings.append(decoding)
-        text = self._cut(self._reply(messages), decoding)
+        whole = self._stopped(self._reply(messages), decoding)
+        text = _first_words(whole, decoding.max_tokens)
         said = 0
         for start in range(0, len(text), self.piece_characters):
             if self.pause_s:
@@ -54,7 +55,9 @@ class ScriptedEngine:
             said = start + self.piece_characters
             yield text[start:said]
             self.streaming.set()
-        reason: FinishReason = "cancelled" if cancelled.is_set() else "stop"
+        reason: FinishReason = "stop" if text == whole else "length"
+        if cancelled.is_set():
+            reason = "cancelled"
         yield Usage(self.count_tokens(messages), count_words(text[:said]), reason)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
@@ -75,11 +78,14 @@ class ScriptedEngine:
         return reply if isinstance(reply, str) else reply(messages)
 
     @staticmethod
-    def _cut(text: str, decoding: Decoding) -> str:
+    def _stopped(text: str, decoding: Decoding) -> str:
         stop = StopFilter(decoding.stop)
-        text = stop.feed(text) + stop.flush()
-        ends = [word.end() for word in re.finditer(r"\S+", text)]
-        return text[: ends[decoding.max_tokens - 1]] if len(ends) > decoding.max_tokens else text
+        return stop.feed(text) + stop.flush()
+
+
+def _first_words(text: str, count: int) -> str:
+    ends = [word.end() for word in re.finditer(r"\S+", text)]
+    return text[: ends[count - 1]] if len(ends) > count else text
 
 
 def count_words(text: str) -> int:
