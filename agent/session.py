@@ -28,6 +28,9 @@ DEFAULT_TIME_LIMIT_S = 300.0
 MAX_TEXT_WORDS = 100_000  # a long novel; more would keep a small model reading for an hour
 _RECURSION_LIMIT = 200  # far above what a step limit allows; LangGraph's own is 9,999
 
+_GRACE_S = 0.08  # three of these pass at most between a stop and the end of its turn: 300 ms are promised
+
+_Produced = queue.SimpleQueue[BaseMessage | BaseException | None]
 Attachments = Sequence[tuple[str, str]]  # (file name, text)
 
 
@@ -78,7 +81,7 @@ class Session:
 
     def _messages(self, asked: HumanMessage, stop: Stop) -> Generator[BaseMessage, None, None]:
         """Streamed chunks and finished messages of the agent, which runs in another thread."""
-        produced: queue.SimpleQueue[BaseMessage | BaseException | None] = queue.SimpleQueue()
+        produced: _Produced = queue.SimpleQueue()
         history = [*self.messages, asked]
 
         def run() -> None:
@@ -93,13 +96,24 @@ class Session:
         worker = threading.Thread(target=run, name="turn", daemon=True)
         worker.start()
         try:
-            while (item := produced.get()) is not None:
+            while (item := _next(produced, stop)) is not None:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
         finally:
             stop.because("cancelled")  # whatever still runs is not wanted any more
-            worker.join(timeout=5)
+            worker.join(timeout=_GRACE_S)
+
+
+def _next(produced: _Produced, stop: Stop) -> BaseMessage | BaseException | None:
+    """What the agent produces next. A turn that was told to stop does not wait for a tool that hangs."""
+    while True:
+        told = stop.is_set()
+        try:
+            return produced.get(timeout=_GRACE_S)
+        except queue.Empty:
+            if told:
+                return TurnStopped()
 
 
 def _run(agent: Any, history: list[BaseMessage]) -> Iterator[BaseMessage]:

@@ -93,6 +93,8 @@ class TurnRecord:
         )
 
     def _drop_unanswered_calls(self) -> None:
-        """A call without a result must not stay in the conversation."""
+        """A call without a result must not stay in the conversation, but it is a step that was taken."""
+        self._steps += [StepRecord(*call, observation="", error=True) for call in self._pending.values()]
+        self._pending.clear()
         while self.messages and isinstance(last := self.messages[-1], AIMessage) and last.tool_calls:
             self.messages.pop()
