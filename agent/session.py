@@ -54,7 +54,7 @@ class Session:
         """Stop the running turn, from any thread; its stream raises TurnStopped within 300 ms."""
         self._stop.because("cancelled")
 
-    def stream(self, question: str, attachments: Attachments = ()) -> Iterator[Event]:
+    def stream(self, question: str, attachments: Attachments = ()) -> Generator[Event, None, None]:
         """Run a turn and yield what happens; the last event is Finished.
 
         Raises UsageError for a question that cannot be asked, SouschefError where model or index fail,

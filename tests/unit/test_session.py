@@ -1,0 +1,342 @@
+"""Conversations with the agent over a scripted engine: events, follow-ups, limits, stops and errors."""
+
+import threading
+import time
+from _thread import interrupt_main
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from index_samples import SAMPLES, CountingEmbeddings
+from langchain_core.tools import StructuredTool
+from scripted import ScriptedEngine, answer, call, wait_for
+
+from agent import Session, build_agent
+from agent.events import Answering, Calling, Finished, Observed, Source, StepRecord, Thinking
+from agent.stopping import TurnStopped
+from prompts import prompt
+from tools.errors import SouschefError, UsageError
+from tools.index import RecipeIndex
+from tools.search import search_text
+
+SEARCH = call("recipe_search", '{"query": "crepes"}', thought="a recipe is needed")
+SUMMARIZE = call("summarize", '{"source": "message"}')
+ARTICLE = " ".join(f"Sentence {number} is about bread." for number in range(1000))  # 5,000 words
+
+
+@pytest.fixture(scope="module")
+def index() -> RecipeIndex:
+    """Four real recipes in a real index in memory, with vectors that no model made."""
+    filled = RecipeIndex(CountingEmbeddings())
+    filled.add(list(SAMPLES))
+    return filled
+
+
+def session(index: RecipeIndex, engine: ScriptedEngine, **kwargs: Any) -> Session:
+    options = {name: kwargs.pop(name) for name in ("time_limit_s",) if name in kwargs}
+    return Session(build_agent(engine, index, **kwargs), **options)
+
+
+def only(name: str, run: Any) -> StructuredTool:
+    return StructuredTool.from_function(run, name=name, description="A tool.", handle_tool_error=True)
+
+
+def test_a_turn_is_told_in_events_and_ends_with_its_record(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(SEARCH, answer("Crêpes [1]"), piece_characters=1000)
+    events = list(session(index, engine).stream("crepes?"))
+    assert [type(event) for event in events] == [Thinking, Calling, Observed, Thinking, Answering, Finished]
+    assert events[0] == Thinking("a recipe is needed")
+    assert events[1] == Calling("recipe_search", {"query": "crepes"})
+    assert events[4] == Answering("Crêpes [1]")
+
+
+def test_thoughts_and_answers_arrive_in_pieces_that_add_up(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(answer("Hello, you. How are you?", thought="a greeting"), piece_characters=2)
+    events = list(session(index, engine).stream("hi"))
+    thought = [event.text for event in events if isinstance(event, Thinking)]
+    said = [event.text for event in events if isinstance(event, Answering)]
+    assert ("".join(thought), "".join(said)) == ("a greeting", "Hello, you. How are you?")
+    assert (len(thought), len(said)) > (3, 8)
+
+
+def test_the_record_has_exactly_the_keys_that_scripts_depend_on(index: RecipeIndex) -> None:
+    record = session(index, ScriptedEngine(SEARCH, answer("Crêpes [1]"))).ask("crepes?").to_dict()
+    keys = ["question", "answer", "route", "steps", "sources", "exit_reason", "usage", "timing_s", "model"]
+    assert list(record) == keys
+    assert list(record["steps"][0]) == ["thought", "tool", "args", "observation", "error"]
+    assert list(record["sources"][0]) == ["uid", "name", "score"]
+    assert list(record["usage"]) == ["input_tokens", "output_tokens"]
+    assert list(record["timing_s"]) == ["total", "model", "tools", "first_token"]
+
+
+def test_the_record_tells_route_steps_sources_and_tokens(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(SEARCH, answer("Crêpes [1]"))
+    turn = session(index, engine).ask("crepes?")
+    hits = index.search("crepes", 3, "hybrid")
+    step = StepRecord("a recipe is needed", "recipe_search", {"query": "crepes"}, search_text(hits), False)
+    assert (turn.question, turn.answer, turn.model) == ("crepes?", "Crêpes [1]", "scripted")
+    assert (turn.route, turn.steps, turn.exit_reason) == ("recipe_search", (step,), "answer")
+    assert turn.sources == tuple(Source(hit.uid, hit.name, hit.score) for hit in hits)
+    assert turn.input_tokens == sum(map(engine.count_tokens, engine.sent))
+    assert 0 <= turn.timing.first_token <= turn.timing.total
+
+
+def test_an_answer_without_tools_is_direct(index: RecipeIndex) -> None:
+    turn = session(index, ScriptedEngine(answer("Hello!"))).ask("hi")
+    assert (turn.route, turn.steps, turn.sources) == ("direct", (), ())
+
+
+def test_an_agent_without_tools_answers_in_plain_text() -> None:
+    engine = ScriptedEngine("Hello!")
+    turn = Session(build_agent(engine, tools=[])).ask("hi")
+    assert (turn.answer, turn.route, engine.decodings[0].grammar) == ("Hello!", "direct", None)
+    assert engine.sent[0][0]["content"] == prompt("agent_plain")
+
+
+def test_follow_ups_see_what_was_said_and_found(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(SEARCH, answer("Crêpes [1]"), answer("Use water."))
+    chat = session(index, engine)
+    chat.ask("crepes?")
+    assert chat.ask("and without milk?").answer == "Use water."
+    said = [message["content"] for message in engine.sent[-1]][-5:]
+    assert said[0] == "crepes?"
+    assert said[1] == SEARCH
+    assert said[2].startswith("Observation: ")
+    assert said[3].endswith("Final Answer: Crêpes [1]")
+    assert said[4] == "and without milk?"
+
+
+def test_an_empty_question_is_refused(index: RecipeIndex) -> None:
+    chat = session(index, ScriptedEngine(answer("never")))
+    with pytest.raises(UsageError, match="The question is empty"):
+        chat.ask(" \n")
+    assert chat.messages == []
+
+
+# ---- long texts
+
+
+def test_a_long_article_is_summarized_whole_and_never_sent_whole(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(SUMMARIZE, *["Bread is good."] * 5, answer("Bread is good."), context_tokens=4096)
+    turn = session(index, engine).ask(f"Please summarize this: {ARTICLE}")
+    summarizing = "\n".join(messages[-1]["content"] for messages in engine.sent[1:-1])
+    assert (turn.route, turn.answer) == ("summarize", "Bread is good.")
+    assert [n for n in range(1000) if f"Sentence {n} is about bread." not in summarizing] == []
+    assert "the whole message has 5,003 words" in engine.sent[0][-1]["content"]
+    assert max(map(engine.count_tokens, engine.sent)) < 4096
+
+
+def test_an_attached_file_is_summarized_by_name(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(call("summarize", '{"source": "file"}'), "A short file.", answer("It is short."))
+    turn = session(index, engine).ask("what does it say?", [("note.txt", "Bread needs time.")])
+    assert "Bread needs time." in engine.prompt(1)
+    assert turn.steps[0].observation == "A short file."
+
+
+def test_a_recipe_that_was_found_is_summarized_by_number(index: RecipeIndex) -> None:
+    summarize = call("summarize", '{"source": "recipe 1"}')
+    engine = ScriptedEngine(SEARCH, summarize, "Whisk and bake.", answer("So."))
+    session(index, engine).ask("crepes in short?")
+    assert index.search("crepes", 1, "hybrid")[0].text in engine.prompt(2)
+
+
+# ---- limits
+
+
+def searches() -> Iterator[str]:
+    for number in range(1000):
+        yield call("recipe_search", f'{{"query": "dish {number}"}}')
+
+
+def test_at_the_step_limit_the_model_must_answer(index: RecipeIndex) -> None:
+    steps = searches()
+    engine = ScriptedEngine(lambda _: next(steps) if len(engine.sent) <= 2 else answer("The best I found."))
+    turn = session(index, engine, step_limit=2).ask("dinner?")
+    assert (turn.answer, len(turn.steps), turn.exit_reason) == ("The best I found.", 2, "step_limit")
+    assert ['"Action: ' in (decoding.grammar or "") for decoding in engine.decodings] == [True, True, False]
+
+
+def test_an_engine_that_only_ever_calls_tools_comes_to_an_end(index: RecipeIndex) -> None:
+    steps = searches()
+    engine = ScriptedEngine(lambda _: next(steps), obeys_grammar=False)
+    turn = session(index, engine, step_limit=2).ask("dinner?")
+    assert (len(turn.steps), turn.exit_reason, len(engine.sent)) == (2, "step_limit", 4)
+
+
+def test_the_same_call_is_run_once_and_then_the_model_must_answer(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(SEARCH, SEARCH, answer("Crêpes [1]"))
+    turn = session(index, engine).ask("crepes?")
+    assert (turn.answer, turn.exit_reason) == ("Crêpes [1]", "answer")
+    assert [step.error for step in turn.steps] == [False, True]
+    assert turn.steps[1].observation == prompt("repeated_call")
+    assert '"Action: ' not in (engine.decodings[2].grammar or "")
+
+
+def test_the_same_call_in_a_later_turn_runs_again(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(SEARCH, answer("Crêpes [1]"), SEARCH, answer("Again."))
+    chat = session(index, engine)
+    chat.ask("crepes?")
+    assert [step.error for step in chat.ask("crepes again?").steps] == [False]
+
+
+def test_at_the_time_limit_the_best_recipe_is_the_answer(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(SEARCH, answer("word " * 100))
+    events = session(index, engine, time_limit_s=0.4).stream("crepes?")
+    next(event for event in events if isinstance(event, Observed))
+    engine.pause_s = 10.0
+    last = list(events)[-1]
+    best = index.search("crepes", 1, "hybrid")[0].text
+    assert isinstance(last, Finished)
+    assert (last.turn.exit_reason, last.turn.route) == ("time_limit", "recipe_search")
+    assert last.turn.answer == f"{best}\n\n[The time limit was reached; this is what was found so far.]"
+
+
+def test_at_the_time_limit_a_tool_that_hangs_is_left_behind() -> None:
+    released = threading.Event()
+    hangs = only("wait", lambda: str(released.wait(10)))
+    chat = Session(build_agent(ScriptedEngine(call("wait", "{}")), tools=[hangs]), time_limit_s=0.3)
+    started = time.perf_counter()
+    turn = chat.ask("wait")
+    took = time.perf_counter() - started
+    released.set()
+    assert (turn.exit_reason, turn.route) == ("time_limit", "wait")
+    assert turn.answer == "[The time limit was reached, and nothing was found yet.]"
+    assert took < 1
+
+
+# ---- stopping
+
+
+def stopped_after(chat: Session, event: threading.Event, question: str) -> float:
+    """Ask, stop from another thread once `event` is set, and say how long the stop took."""
+    at: list[float] = []
+
+    def stop() -> None:
+        at.append(wait_for(event))
+        chat.stop()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(TurnStopped):
+        chat.ask(question)
+    ended = time.perf_counter()
+    stopper.join()
+    return ended - at[0]
+
+
+def test_stop_ends_an_answer_within_300_ms_and_leaves_no_trace(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(answer("Hello!"), answer("word " * 10_000))
+    chat = session(index, engine)
+    chat.ask("hi")
+    engine.pause_s, before = 0.01, list(chat.messages)
+    engine.streaming.clear()
+    assert stopped_after(chat, engine.streaming, "tell me a story") < 0.3
+    assert chat.messages == before
+
+
+def test_stop_ends_a_summary_within_300_ms(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(SUMMARIZE, "word " * 150)
+    chat = session(index, engine)
+    writing = threading.Event()
+
+    def slowly(_: Any) -> str:
+        engine.pause_s = 0.5
+        writing.set()
+        return "word " * 150
+
+    engine.replies = (SUMMARIZE, slowly)
+    assert stopped_after(chat, writing, f"summarize: {ARTICLE}") < 0.3
+
+
+def test_stop_ends_a_turn_within_300_ms_while_a_tool_hangs() -> None:
+    running, released = threading.Event(), threading.Event()
+
+    def wait() -> str:
+        running.set()
+        return str(released.wait(10))
+
+    chat = Session(build_agent(ScriptedEngine(call("wait", "{}")), tools=[only("wait", wait)]))
+    took = stopped_after(chat, running, "wait")
+    released.set()
+    assert (took < 0.3, chat.messages) == (True, [])
+
+
+def test_ctrl_c_stops_the_engine_and_leaves_no_trace(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(answer("word " * 10_000), pause_s=0.01)
+    chat = session(index, engine)
+    threading.Timer(0.2, interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        chat.ask("tell me a story")
+    said = len(engine.sent)
+    time.sleep(0.1)
+    assert (chat.messages, len(engine.sent), running_turns()) == ([], said, [])
+
+
+def test_a_reader_that_leaves_stops_the_engine(index: RecipeIndex) -> None:
+    chat = session(index, ScriptedEngine(answer("word " * 10_000), pause_s=0.01))
+    events = chat.stream("tell me a story")
+    assert isinstance(next(events), Thinking)
+    events.close()
+    time.sleep(0.1)
+    assert (chat.messages, running_turns()) == ([], [])
+
+
+def running_turns() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "turn"]
+
+
+def test_after_a_stop_the_conversation_goes_on(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(answer("word " * 10_000), answer("Hello!"), pause_s=0.01)
+    chat = session(index, engine)
+    stopped_after(chat, engine.streaming, "tell me a story")
+    assert chat.ask("hi").answer == "Hello!"
+    assert [message.text for message in chat.messages] == ["hi", "Hello!"]
+
+
+# ---- mistakes and errors
+
+
+def test_arguments_that_a_tool_refuses_become_an_observation(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(call("recipe_search", '{"dish": "pie"}'), answer("Sorry."), obeys_grammar=False)
+    [step] = session(index, engine).ask("pie?").steps
+    assert (step.error, "query" in step.observation) == (True, True)
+
+
+def test_an_unknown_tool_becomes_an_observation(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(call("bake", "{}"), answer("Sorry."), obeys_grammar=False)
+    [step] = session(index, engine).ask("pie?").steps
+    assert (step.tool, step.error, "recipe_search" in step.observation) == ("bake", True, True)
+
+
+def test_an_error_of_the_engine_is_raised_where_nothing_was_found(index: RecipeIndex) -> None:
+    chat = session(index, ScriptedEngine(SouschefError("The server is gone: start it.")))
+    with pytest.raises(SouschefError, match="The server is gone"):
+        chat.ask("pie?")
+    assert chat.messages == []
+
+
+def test_after_an_error_the_user_gets_the_best_that_was_found(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(SEARCH, SouschefError("The server is gone: start it."))
+    turn = session(index, engine).ask("crepes?")
+    assert turn.exit_reason == "error"
+    assert turn.answer.endswith("[The server is gone: start it; this is what was found so far.]")
+
+
+def test_an_error_of_a_tool_is_raised() -> None:
+    def broken() -> str:
+        raise SouschefError("The index is gone: build it.")
+
+    chat = Session(build_agent(ScriptedEngine(call("broken", "{}")), tools=[only("broken", broken)]))
+    with pytest.raises(SouschefError, match="The index is gone"):
+        chat.ask("pie?")
+
+
+def test_a_bug_in_a_tool_traces_back() -> None:
+    chat = Session(build_agent(ScriptedEngine(call("bug", "{}")), tools=[only("bug", lambda: str(1 / 0))]))
+    with pytest.raises(ZeroDivisionError):
+        chat.ask("pie?")
+
+
+def test_a_folder_without_an_index_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(SouschefError, match="holds no index: make one with `souschef index build"):
+        build_agent(ScriptedEngine(answer("never")), tmp_path)
