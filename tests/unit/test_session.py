@@ -4,6 +4,7 @@ import threading
 import time
 from _thread import interrupt_main
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest

@@ -1,0 +1,136 @@
+"""The layers of the project, read from its imports, and the calls that no layer makes."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LAYERS = ("agent", "tools", "training", "prompts")
+FILES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
+MAY_IMPORT = {
+    "tools": {"tools", "prompts"},
+    "agent": {"agent", "tools", "prompts"},
+    "training": {"training", "tools", "prompts"},
+    "prompts": set[str](),
+}
+HEAVY = {
+    "torch", "transformers", "faiss", "sentence_transformers", "xllamacpp", "huggingface_hub", "bm25s",
+    "pyarrow", "bitsandbytes", "trl", "peft", "llguidance", "pandas", "scipy", "sklearn",
+}  # fmt: skip
+UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
+UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+every_file = pytest.mark.parametrize("path", FILES, ids=name)
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(nodes: Iterator[ast.AST]) -> set[str]:
+    """Top-level names of the packages that these nodes import."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when a module is imported: not in functions, not under TYPE_CHECKING."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        yield child
+        yield from at_import(child)
+
+
+def allowed(path: Path) -> set[str]:
+    """The project's own packages that a file may import."""
+    layer = path.relative_to(ROOT).parts[0]
+    calls_training = name(path) == "agent/cli.py" or name(path).startswith("agent/commands/train")
+    return MAY_IMPORT[layer] | ({"training"} if calls_training else set())
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
+
+
+def test_there_are_files_to_read() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(LAYERS)
+
+
+@every_file
+def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
+    assert imported(ast.walk(tree(path))) & set(LAYERS) <= allowed(path)
+
+
+@every_file
+def test_nothing_heavy_is_imported_before_it_is_needed(path: Path) -> None:
+    assert imported(at_import(tree(path))) & HEAVY == set()
+
+
+@every_file
+def test_nothing_is_unpickled_or_run_from_text(path: Path) -> None:
+    called = {node.func.id for node in calls(path) if isinstance(node.func, ast.Name)}
+    assert (imported(ast.walk(tree(path))) & UNSAFE_MODULES, called & UNSAFE_CALLS) == (set(), set())
+
+
+@every_file
+def test_no_code_of_a_model_repository_is_trusted(path: Path) -> None:
+    trusting = [
+        keyword
+        for node in calls(path)
+        for keyword in node.keywords
+        if keyword.arg == "trust_remote_code"
+        and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is False)
+    ]
+    assert trusting == []
+
+
+@every_file
+def test_only_commands_print(path: Path) -> None:
+    if name(path).startswith("agent/commands/"):
+        return
+    printing = [
+        node.lineno for node in calls(path) if isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert printing == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import torch.nn", {"torch"}),
+        ("from faiss import IndexFlatIP", {"faiss"}),
+        ("class A:\n    import torch", {"torch"}),
+        ("try:\n    import torch\nexcept ImportError: pass", {"torch"}),
+        ("def f():\n    import torch", set()),
+        ("if TYPE_CHECKING:\n    import torch", set()),
+    ],
+)
+def test_the_reader_of_imports_sees_what_runs_at_import(source: str, found: set[str]) -> None:
+    assert imported(at_import(ast.parse(source))) & HEAVY == found
+
+
+def test_importing_everything_loads_nothing_heavy() -> None:
+    modules = [name(path).removesuffix(".py").replace("/", ".") for path in FILES if path.stem[:2] != "__"]
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert HEAVY & set(loaded.stdout.split()) == set()
