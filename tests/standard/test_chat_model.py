@@ -44,6 +44,7 @@ class OnTheEmbeddedModel:
 
     # Images, PDFs, audio and Anthropic's content blocks are off by default: engines read text alone.
     # JSON mode is off by default: structured output comes from a tool's schema, which is stricter.
+    # Nor are there settings in the environment, HTTP calls to record, or weights to write as JSON.
 
 
 class TestReActChatUnit(OnTheEmbeddedModel, ChatModelUnitTests):
