@@ -25,7 +25,7 @@ from pydantic import ConfigDict, Field
 
 from agent.context import fit
 from agent.engines.base import Decoding, Engine, Message, Usage
-from agent.grounding import applicable, found, grounded_step, own_words
+from agent.grounding import applicable, found, grounded_step, in_brief, own_words
 from agent.loops import is_looping
 from agent.react import (
     STOP_STRINGS,
@@ -97,7 +97,8 @@ class ReActChat(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         specs, choice = _offered(kwargs.get("tools") or [], kwargs.get("tool_choice"))
         decoding = self._decoding(stop, self._grammar(messages, specs, choice) if specs else None, kwargs)
-        prompted = self._prompt(messages, specs, decoding.max_tokens)
+        shown = in_brief(messages) if self.grounded else messages
+        prompted = self._prompt(shown, specs, decoding.max_tokens)
         steps = self._react(prompted, decoding, choice) if specs else self._plain(prompted, decoding)
         for chunk in steps:
             if run_manager:

@@ -11,11 +11,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agent.folding import is_long
 from agent.react import ANSWER, THOUGHT, ToolSpec
-from agent.rendering import attachments, this_turn
+from agent.rendering import attachments, this_turn, thought_of
 from prompts import fill, prompt
 from tools.index import Hit
 from tools.search import estimate_tokens
@@ -49,8 +49,55 @@ def found(messages: Sequence[BaseMessage], max_tokens: int) -> list[Found]:
     if isinstance(artifact, Summary) and artifact.text:
         return [Found(words["summary"], neutralise(artifact.text))]
     if isinstance(artifact, list):
-        return [_recipe(hit, words, max_tokens) for hit in artifact if isinstance(hit, Hit)]
+        hits = [hit for hit in artifact if isinstance(hit, Hit)]
+        return [_recipe(hit, words, max_tokens) for hit in _named(hits, _query(messages))]
     return []
+
+
+def _query(messages: Sequence[BaseMessage]) -> str:
+    """What the last call of this turn searched for."""
+    calls = [call for m in this_turn(messages) if isinstance(m, AIMessage) for call in m.tool_calls]
+    return str(calls[-1]["args"].get("query", "")) if calls else ""
+
+
+def _named(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
+    """The hits with the most of the query's words in their names, if that is two or more; else all."""
+    asked = _stems(query)
+    shared = [len(asked & _stems(hit.name)) for hit in hits]
+    most = max(shared, default=0)
+    return [hit for hit, count in zip(hits, shared, strict=True) if count == most] if most >= 2 else hits
+
+
+def _stems(text: str) -> set[str]:
+    """Words without case and plural, short ones left out.
+
+    >>> sorted(_stems("Lentil curries with a Bun"))
+    ['bun', 'curri', 'lentil', 'with']
+    """
+    return {re.sub("(e?s|y)$", "", word.lower()) for word in _WORD.findall(text) if len(word) > 2}
+
+
+def in_brief(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """The conversation with each earlier turn cut to its question and the step that it led to.
+
+    So the past looks like the examples in the prompt; whole answers would be copied into the next one.
+    """
+    now = this_turn(messages)
+    brief: list[BaseMessage] = [
+        m for m in messages[: len(messages) - len(now)] if isinstance(m, SystemMessage)
+    ]
+    past = [m for m in messages[: len(messages) - len(now)] if not isinstance(m, SystemMessage)]
+    asked = [n for n, message in enumerate(past) if isinstance(message, HumanMessage)][-_QUESTIONS:]
+    for n in asked:
+        brief += [past[n], *(_first_line(m) for m in past[n + 1 : n + 2] if isinstance(m, AIMessage))]
+    return [*brief, *now]
+
+
+def _first_line(message: AIMessage) -> AIMessage:
+    if message.tool_calls:
+        return message
+    thought = {"type": "reasoning", "reasoning": thought_of(message)}
+    return AIMessage([thought, {"type": "text", "text": message.text.strip().partition("\n")[0]}])
 
 
 def applicable(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> list[ToolSpec]:
@@ -105,7 +152,7 @@ def _words() -> dict[str, str]:
 
 
 def _recipe(hit: Hit, words: dict[str, str], max_tokens: int) -> Found:
-    thought = fill(words["recipe"], number=str(hit.rank))
+    thought = fill(words["recipe"], name=_line(hit.name))
     heading = f"{_line(hit.name)} [{hit.rank}]"
     if hit.recipe is None:
         return Found(thought, _fitting([heading, "", *map(_line, hit.text.split("\n"))], max_tokens))
