@@ -1,13 +1,14 @@
 """What of a conversation a model gets to read: as much as its context window holds.
 
 The system prompt and the current turn always go in. Of earlier turns the oldest go first, whole; then
-observations of the current turn are cut to their beginnings. Cutting the past before the present is what a
-person would do, and it keeps follow-up questions answerable.
+observations of the current turn lose their beginnings, since a search puts its best recipe last. Cutting the
+past before the present is what a person would do, and it keeps follow-up questions answerable.
 """
 
 from collections.abc import Callable, Sequence
 
 from agent.engines.base import Message
+from agent.react import render_observation
 from tools.errors import SouschefError
 
 Count = Callable[[Sequence[Message]], int]
@@ -43,7 +44,8 @@ def _with_a_shorter_observation(messages: list[Message], fixed: int, limit: int)
             "or choose a model with a longer one."
         )
     content = messages[longest]["content"]
-    shorter: Message = {"role": "user", "content": content[: len(content) // 2] + " [...]"}
+    kept = render_observation(f"[...] {content[len(content) // 2 :]}")
+    shorter: Message = {"role": "user", "content": kept}
     return [*messages[:longest], shorter, *messages[longest + 1 :]]
 
 

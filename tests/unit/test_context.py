@@ -47,11 +47,11 @@ def test_no_older_turn_is_kept_behind_one_that_was_dropped() -> None:
     assert fit([turn(1), long, [user("now")]], HEAD, COUNT, 30) == [*HEAD, user("now")]
 
 
-def test_the_longest_observation_is_halved_once_no_older_turn_is_left() -> None:
+def test_the_longest_observation_loses_its_first_half_once_no_older_turn_is_left() -> None:
     short, long = "Observation: " + "short " * 90, "Observation: " + "long " * 200
     present = [user("question"), assistant("act"), user(short), assistant("act"), user(long)]
     sent = fit([turn(1), present], HEAD, COUNT, 250)
-    assert sent == [*HEAD, *present[:4], user(long[: len(long) // 2] + " [...]")]
+    assert sent == [*HEAD, *present[:4], user("Observation: [...] " + long[len(long) // 2 :])]
 
 
 def test_what_the_model_wrote_is_never_cut() -> None:
