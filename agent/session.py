@@ -28,7 +28,7 @@ DEFAULT_TIME_LIMIT_S = 300.0
 MAX_TEXT_WORDS = 100_000  # a long novel; more would keep a small model reading for an hour
 _RECURSION_LIMIT = 200  # far above what a step limit allows; LangGraph's own is 9,999
 
-_GRACE_S = 0.08  # three of these pass at most between a stop and the end of its turn: 300 ms are promised
+_GRACE_S = 0.05  # three of these pass at most between a stop and the end of its turn; 300 ms are promised
 
 _Produced = queue.SimpleQueue[BaseMessage | BaseException | None]
 Attachments = Sequence[tuple[str, str]]  # (file name, text)
