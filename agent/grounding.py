@@ -61,8 +61,10 @@ def _query(messages: Sequence[BaseMessage]) -> str:
 
 
 def _named(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
-    """The hits with the most of the query's words in their names, if that is two or more; else all."""
+    """The hits called what was asked for, else those that share most words with it, two at least; else all."""
     asked = _stems(query)
+    if exact := [hit for hit in hits if _stems(hit.name) == asked]:
+        return exact
     shared = [len(asked & _stems(hit.name)) for hit in hits]
     most = max(shared, default=0)
     return [hit for hit, count in zip(hits, shared, strict=True) if count == most] if most >= 2 else hits
@@ -83,10 +85,9 @@ def in_brief(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     So the past looks like the examples in the prompt; whole answers would be copied into the next one.
     """
     now = this_turn(messages)
-    brief: list[BaseMessage] = [
-        m for m in messages[: len(messages) - len(now)] if isinstance(m, SystemMessage)
-    ]
-    past = [m for m in messages[: len(messages) - len(now)] if not isinstance(m, SystemMessage)]
+    before = messages[: len(messages) - len(now)]
+    brief: list[BaseMessage] = [m for m in before if isinstance(m, SystemMessage)]
+    past = [m for m in before if not isinstance(m, SystemMessage)]
     asked = [n for n, message in enumerate(past) if isinstance(message, HumanMessage)][-_QUESTIONS:]
     for n in asked:
         brief += [past[n], *(_first_line(m) for m in past[n + 1 : n + 2] if isinstance(m, AIMessage))]
