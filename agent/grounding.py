@@ -61,9 +61,9 @@ def _query(messages: Sequence[BaseMessage]) -> str:
 
 
 def _named(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
-    """The hits called what was asked for, else those that share most words with it, two at least; else all."""
+    """The hits called what was asked for, else those sharing most of its words (two or more), else all."""
     asked = _stems(query)
-    if exact := [hit for hit in hits if _stems(hit.name) == asked]:
+    if asked and (exact := [hit for hit in hits if _stems(hit.name) == asked]):
         return exact
     shared = [len(asked & _stems(hit.name)) for hit in hits]
     most = max(shared, default=0)
