@@ -1,45 +1,25 @@
-"""Conversations with the agent over a scripted engine: events, follow-ups, limits, stops and errors."""
+"""Conversations with the agent over a scripted engine: events, follow-ups, limits and errors."""
 
 import threading
 import time
-from _thread import interrupt_main
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from index_samples import SAMPLES, CountingEmbeddings
-from langchain_core.tools import StructuredTool
-from scripted import ScriptedEngine, answer, call, wait_for
+from scripted import ScriptedEngine, answer, call
+from session_samples import ARTICLE, SEARCH, SUMMARIZE, only, session, small_index
 
 from agent import Session, build_agent
 from agent.events import Answering, Calling, Finished, Observed, Source, StepRecord, Thinking
-from agent.stopping import TurnStopped
 from prompts import prompt
 from tools.errors import SouschefError, UsageError
 from tools.index import RecipeIndex
 from tools.search import search_text
 
-SEARCH = call("recipe_search", '{"query": "crepes"}', thought="a recipe is needed")
-SUMMARIZE = call("summarize", '{"source": "message"}')
-ARTICLE = " ".join(f"Sentence {number} is about bread." for number in range(1000))  # 5,000 words
-
 
 @pytest.fixture(scope="module")
 def index() -> RecipeIndex:
-    """Four real recipes in a real index in memory, with vectors that no model made."""
-    filled = RecipeIndex(CountingEmbeddings())
-    filled.add(list(SAMPLES))
-    return filled
-
-
-def session(index: RecipeIndex, engine: ScriptedEngine, **kwargs: Any) -> Session:
-    options = {name: kwargs.pop(name) for name in ("time_limit_s",) if name in kwargs}
-    return Session(build_agent(engine, index, **kwargs), **options)
-
-
-def only(name: str, run: Any) -> StructuredTool:
-    return StructuredTool.from_function(run, name=name, description="A tool.", handle_tool_error=True)
+    return small_index()
 
 
 def test_a_turn_is_told_in_events_and_ends_with_its_record(index: RecipeIndex) -> None:
@@ -181,15 +161,16 @@ def test_the_same_call_in_a_later_turn_runs_again(index: RecipeIndex) -> None:
 
 
 def test_at_the_time_limit_the_best_recipe_is_the_answer(index: RecipeIndex) -> None:
-    engine = ScriptedEngine(SEARCH, answer("word " * 100))
-    events = session(index, engine, time_limit_s=0.4).stream("crepes?")
-    next(event for event in events if isinstance(event, Observed))
-    engine.pause_s = 10.0
-    last = list(events)[-1]
+    engine = ScriptedEngine(SEARCH, lambda _: slow_answer(engine))
+    turn = session(index, engine, time_limit_s=1.0).ask("crepes?")
     best = index.search("crepes", 1, "hybrid")[0].text
-    assert isinstance(last, Finished)
-    assert (last.turn.exit_reason, last.turn.route) == ("time_limit", "recipe_search")
-    assert last.turn.answer == f"{best}\n\n[The time limit was reached; this is what was found so far.]"
+    assert (turn.exit_reason, turn.route) == ("time_limit", "recipe_search")
+    assert turn.answer == f"{best}\n\n[The time limit was reached; this is what was found so far.]"
+
+
+def slow_answer(engine: ScriptedEngine) -> str:
+    engine.pause_s = 10.0
+    return answer("never said")
 
 
 def test_at_the_time_limit_a_tool_that_hangs_is_left_behind() -> None:
@@ -203,95 +184,6 @@ def test_at_the_time_limit_a_tool_that_hangs_is_left_behind() -> None:
     assert (turn.exit_reason, turn.route) == ("time_limit", "wait")
     assert turn.answer == "[The time limit was reached, and nothing was found yet.]"
     assert took < 1
-
-
-# ---- stopping
-
-
-def stopped_after(chat: Session, event: threading.Event, question: str) -> float:
-    """Ask, stop from another thread once `event` is set, and say how long the stop took."""
-    at: list[float] = []
-
-    def stop() -> None:
-        at.append(wait_for(event))
-        chat.stop()
-
-    stopper = threading.Thread(target=stop)
-    stopper.start()
-    with pytest.raises(TurnStopped):
-        chat.ask(question)
-    ended = time.perf_counter()
-    stopper.join()
-    return ended - at[0]
-
-
-def test_stop_ends_an_answer_within_300_ms_and_leaves_no_trace(index: RecipeIndex) -> None:
-    engine = ScriptedEngine(answer("Hello!"), answer("word " * 10_000))
-    chat = session(index, engine)
-    chat.ask("hi")
-    engine.pause_s, before = 0.01, list(chat.messages)
-    engine.streaming.clear()
-    assert stopped_after(chat, engine.streaming, "tell me a story") < 0.3
-    assert chat.messages == before
-
-
-def test_stop_ends_a_summary_within_300_ms(index: RecipeIndex) -> None:
-    engine = ScriptedEngine(SUMMARIZE, "word " * 150)
-    chat = session(index, engine)
-    writing = threading.Event()
-
-    def slowly(_: Any) -> str:
-        engine.pause_s = 0.5
-        writing.set()
-        return "word " * 150
-
-    engine.replies = (SUMMARIZE, slowly)
-    assert stopped_after(chat, writing, f"summarize: {ARTICLE}") < 0.3
-
-
-def test_stop_ends_a_turn_within_300_ms_while_a_tool_hangs() -> None:
-    running, released = threading.Event(), threading.Event()
-
-    def wait() -> str:
-        running.set()
-        return str(released.wait(10))
-
-    chat = Session(build_agent(ScriptedEngine(call("wait", "{}")), tools=[only("wait", wait)]))
-    took = stopped_after(chat, running, "wait")
-    released.set()
-    assert (took < 0.3, chat.messages) == (True, [])
-
-
-def test_ctrl_c_stops_the_engine_and_leaves_no_trace(index: RecipeIndex) -> None:
-    engine = ScriptedEngine(answer("word " * 10_000), pause_s=0.01)
-    chat = session(index, engine)
-    threading.Timer(0.2, interrupt_main).start()
-    with pytest.raises(KeyboardInterrupt):
-        chat.ask("tell me a story")
-    said = len(engine.sent)
-    time.sleep(0.1)
-    assert (chat.messages, len(engine.sent), running_turns()) == ([], said, [])
-
-
-def test_a_reader_that_leaves_stops_the_engine(index: RecipeIndex) -> None:
-    chat = session(index, ScriptedEngine(answer("word " * 10_000), pause_s=0.01))
-    events = chat.stream("tell me a story")
-    assert isinstance(next(events), Thinking)
-    events.close()
-    time.sleep(0.1)
-    assert (chat.messages, running_turns()) == ([], [])
-
-
-def running_turns() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "turn"]
-
-
-def test_after_a_stop_the_conversation_goes_on(index: RecipeIndex) -> None:
-    engine = ScriptedEngine(answer("word " * 10_000), answer("Hello!"), pause_s=0.01)
-    chat = session(index, engine)
-    stopped_after(chat, engine.streaming, "tell me a story")
-    assert chat.ask("hi").answer == "Hello!"
-    assert [message.text for message in chat.messages] == ["hi", "Hello!"]
 
 
 # ---- mistakes and errors
