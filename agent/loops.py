@@ -7,16 +7,16 @@ they should do; so the text is left alone until its end repeats word for word, d
 import math
 import re
 
-_LONGEST_UNIT = 240
+_LONGEST_UNIT = 200
 _LEAST_REPEATED = 40  # characters of repetition that make a loop
-_LONG_SENTENCE = 60  # characters; saying one of these twice is no recipe's way
+_LONG_SENTENCE = 60  # characters; recipes say one of these twice at the most
 _DIGITS = re.compile(r"\d+")
 
 
 def is_looping(text: str) -> bool:
-    """Whether the end of a text is one piece over and over, twice if it is long, more often if short.
+    """Whether the end of a text is one piece over and over, three times if it is long, more often if short.
 
-    A long sentence that was said before, anywhere, counts as well.
+    A long sentence that was said twice before, anywhere, counts as well.
 
     >>> is_looping("Mix it. " + "And then mix it again. " * 3)
     True
@@ -32,10 +32,10 @@ def is_looping(text: str) -> bool:
 def _says_again(text: str) -> bool:
     said = re.split(r"(?<=[.!?])\s+|\n+", text)
     last = said[-2] if len(said) > 1 else ""  # the newest that is whole
-    return len(last) >= _LONG_SENTENCE and last in said[:-2]
+    return len(last) >= _LONG_SENTENCE and said.count(last) >= 3
 
 
 def _repeats(tail: str, length: int) -> bool:
-    times = 1 + math.ceil(_LEAST_REPEATED / length)
+    times = max(3, 1 + math.ceil(_LEAST_REPEATED / length))
     unit = tail[-length:]
     return tail.endswith(unit * times) and any(character.isalnum() for character in unit)

@@ -26,7 +26,9 @@ _ROLE = re.compile(
     r"^([^\w\n]{0,80})(system|user|human|assistant|ai|tool|instruction|response)(\W{0,20})[:：︓﹕]",
     re.IGNORECASE | re.MULTILINE,
 )
-_LONG_WORD = re.compile(rf"(\S{{{MAX_WORD_CHARACTERS}}})\S+")
+# Thai, Chinese, Japanese and Korean are written without spaces: a long run of those is no long word.
+_SPACED = r"[^\s\u0e00-\u0eff\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+_LONG_WORD = re.compile(rf"({_SPACED}{{{MAX_WORD_CHARACTERS}}}){_SPACED}+")
 _REPLACED = {"<": "‹", ">": "›", "[": "("}
 
 

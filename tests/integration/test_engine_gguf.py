@@ -146,7 +146,7 @@ def test_the_request_after_a_cancelled_prompt_waits_for_one_batch_only(engine: E
 def test_closing_the_iterator_stops_the_work(engine: Engine) -> None:
     stream = engine.stream([QUESTION], Decoding(max_tokens=4000, grammar=r"start: /(.|\n)+/"))
     next(stream)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     began = time.monotonic()
     answer(engine, Decoding(max_tokens=1))
     assert time.monotonic() - began < 10  # writing on for 4,000 tokens would take forty seconds, or more

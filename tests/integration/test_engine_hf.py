@@ -151,7 +151,7 @@ def test_a_prompt_being_read_is_left_off_when_its_stream_is_cancelled(engine: Hf
 def test_closing_the_iterator_stops_the_work(engine: Engine) -> None:
     stream = engine.stream([QUESTION], Decoding(max_tokens=4000))
     next(stream)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     began = time.monotonic()
     answer(engine, Decoding(max_tokens=1))
     assert time.monotonic() - began < 3  # 4,000 tokens take five seconds, or more

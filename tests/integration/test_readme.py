@@ -16,4 +16,4 @@ def test_the_readme_has_python_examples() -> None:
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_every_python_example_of_the_readme_runs(number: int) -> None:
     code = compile(EXAMPLES[number], f"README example {number + 1}", "exec")
-    exec(code, {})  # noqa: S102 - our own README
+    exec(code, {})
