@@ -17,19 +17,18 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from operator import truediv
 from pathlib import Path
 from statistics import median
 
 from langchain_core.embeddings import Embeddings
+from recipes_to_measure import recipes_to_measure
 
 from tools.embed import load_embedder
 from tools.index import RecipeIndex
 from tools.models import model_path
-from tools.recipes import Recipe, read_recipes
+from tools.recipes import Recipe
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "recipes" / "web_7198.jsonl.gz"
 ADDED = 100
 
 
@@ -139,7 +138,7 @@ def _peak_here(rows: int) -> dict[str, int]:
 
     def streamed() -> Iterator[Recipe]:
         nonlocal held
-        known = list(islice(read_recipes([DATA]), 500))
+        known = recipes_to_measure(500)
         for n in range(rows):
             recipe = replace(known[n % 500], uid=f"r{n}", name=f"{known[n % 500].name} {n}")
             held += len(recipe.text().encode()) + 4 * Free.DIMENSION
@@ -160,7 +159,7 @@ def main() -> None:
     if given.memory_of:
         print(json.dumps(_peak_here(given.memory_of)))
         return
-    recipes = list(islice(read_recipes([DATA]), given.rows))
+    recipes = recipes_to_measure(given.rows)
     measured = measure_build(recipes, given.slices)
     measured |= measure_add(recipes, measured["build_s"])
     measured |= measure_memory(given.rows)

@@ -9,17 +9,13 @@ same time whatever the vectors say.
 import argparse
 import time
 from collections.abc import Callable
-from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
+from recipes_to_measure import recipes_to_measure
 
 from tools.embed import Embedder
 from tools.index import RecipeIndex
-from tools.recipes import read_recipes
-
-DATA = Path(__file__).parents[3] / "shared" / "data" / "recipes" / "web_7198.jsonl.gz"
 
 
 class RandomForDocuments(Embeddings):
@@ -52,7 +48,7 @@ def latencies_ms(search: Callable[[str], object], queries: list[str]) -> tuple[f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=7_198)
-    recipes = list(islice(read_recipes([DATA]), parser.parse_args().rows))
+    recipes = recipes_to_measure(parser.parse_args().rows)
     embedder = Embedder()
     index = RecipeIndex(RandomForDocuments(embedder))
     index.add(recipes, progress=False)
