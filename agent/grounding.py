@@ -135,7 +135,7 @@ def _with_pattern(spec: ToolSpec, argument: str, pattern: str) -> ToolSpec:
     properties = spec.parameters.get("properties", {})
     if argument not in properties:
         return spec
-    bound = {**properties, argument: {"type": "string", "pattern": pattern}}
+    bound = {**properties, argument: {**properties[argument], "pattern": pattern}}
     return replace(spec, parameters={**spec.parameters, "properties": bound})
 
 

@@ -104,6 +104,12 @@ def test_a_query_is_made_of_the_words_of_the_last_two_questions() -> None:
     checked_grammar(grammar([search]))
 
 
+def test_a_query_of_long_words_keeps_to_the_length_that_its_tool_takes() -> None:
+    bounded = {"type": "object", "properties": {"query": {"type": "string", "maxLength": 120}}}
+    [search] = own_words([ToolSpec("recipe_search", "", bounded)], [HumanMessage("a" * 70 + " " + "b" * 70)])
+    assert search.parameters["properties"]["query"]["maxLength"] == 120
+
+
 def test_a_question_without_words_leaves_the_query_free() -> None:
     assert own_words([SEARCH], [HumanMessage("??? 🍕 !!!")]) == [SEARCH]
 
