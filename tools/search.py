@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol
 
+from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.prebuilt import InjectedState
 from pydantic import BaseModel, Field
 
 from prompts import prompt
@@ -20,13 +22,15 @@ from tools.untrusted import neutralise
 DEFAULT_HITS = 3
 DEFAULT_TOKENS = 640
 CHARACTERS_PER_TOKEN = 3.5  # recipes are numbers and short words; models read about this many at a time
+_LONGEST_QUESTION = 400  # characters; a longer one is a text, whose "without" means something else
 _BEST_SHARE = 0.75  # of the budget, for the best passage
 
 _AND = re.compile(r"\s*(?:,|\band\b|\bor\b|\bnor\b|&)\s*(?:any\b|no\b|without\b)?\s*")
 _NO_INGREDIENT = "or|and|nor|in|for|but|with|please|thanks|that|which|to|from|as|on|at|today|tonight|because"
 _INGREDIENT = rf"[a-z]+(?: (?!(?:{_NO_INGREDIENT})\b)[a-z]+)?"
 _RULED_OUT = re.compile(
-    r"\b(?:without|with no|but no|and no|except|excluding|not containing)\s+(?:any |the |using )?"
+    r"(?:\b(?:without|with no|but no|and no|except|excluding|not containing)|[,;]\s*no)\s+"
+    r"(?:any |the |using )?"
     rf"(?P<without>{_INGREDIENT}"
     rf"(?:\s*(?:,|,? or|,? and|,? nor)\s+(?:any |no |without )?{_INGREDIENT}){{0,3}})"
     r"|\b(?P<free>[a-z]+)[- ]free\b",
@@ -48,6 +52,7 @@ class RecipeSearchInput(BaseModel):
     """What the model fills in."""
 
     query: Annotated[str, Field(description=prompt("recipe_search_query"), min_length=1, max_length=120)]
+    state: Annotated[dict[str, Any] | None, InjectedState] = None  # the conversation; not the model's to fill
 
 
 def estimate_tokens(text: str) -> int:
@@ -69,9 +74,10 @@ def recipe_search_tool(
 ) -> BaseTool:
     """The tool; `max_tokens` bounds the text that the model gets, by `count_tokens`."""
 
-    def recipe_search(query: str) -> tuple[str, list[Hit]]:
+    def recipe_search(query: str, state: dict[str, Any] | None = None) -> tuple[str, list[Hit]]:
         wanted, avoid = split_query(query)
-        hits = index.search(wanted, k, mode, avoid=avoid)
+        _, avoid_too = split_query(_question((state or {}).get("messages", [])))
+        hits = index.search(wanted, k, mode, avoid=tuple(dict.fromkeys([*avoid, *avoid_too])))
         return search_text(hits, max_tokens, count_tokens), hits
 
     return StructuredTool.from_function(
@@ -82,6 +88,12 @@ def recipe_search_tool(
         response_format="content_and_artifact",
         handle_tool_error=True,
     )
+
+
+def _question(messages: Sequence[BaseMessage]) -> str:
+    """What the user asked last, where it is short: what they rule out holds even if the model forgets it."""
+    asked = [str(message.text) for message in messages if isinstance(message, HumanMessage)][-1:]
+    return next((text for text in asked if len(text) <= _LONGEST_QUESTION), "")
 
 
 def split_query(query: str) -> tuple[str, tuple[str, ...]]:

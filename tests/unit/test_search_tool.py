@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.messages import ToolCall
+from langchain_core.messages import HumanMessage, ToolCall
 from scripted import count_words
 
 from prompts import prompt
@@ -106,3 +106,10 @@ def test_the_best_recipe_is_whole_where_the_budget_allows_it() -> None:
 
 def test_a_megabyte_of_one_word_is_cut() -> None:
     assert len(search_text([hit("Pie", ("x" * 1_000_000,))])) < 200
+
+
+def test_what_the_user_rules_out_holds_where_the_model_forgets_it() -> None:
+    shelf = Shelf()
+    asked = {"messages": [HumanMessage("a soup with carrots, no onions or nuts")]}
+    recipe_search_tool(shelf).invoke({"query": "carrot soup", "state": asked})
+    assert shelf.asked == [("carrot soup", 3, "hybrid", ("onions", "nuts"))]
