@@ -4,7 +4,9 @@ Each command lives in its own module under agent/commands/ and is imported when 
 `souschef --help` answers at once. Every SouschefError ends here as one sentence on stderr.
 """
 
+import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -60,12 +62,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"souschef: {error}", err=True)
         return error.exit_code
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _drop_output()
+        click.echo("souschef: The disk is full: free some space and try again.", err=True)
+        return 1
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped.", err=True)
         return 130
     return 0
+
+
+def _drop_output() -> None:
+    """Nobody takes what is still to be written to standard output."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run() -> NoReturn:
@@ -74,6 +87,9 @@ def run() -> NoReturn:
     Threads that still load what this command did not need (torch takes seconds) are not waited for: all that
     they write to disk is written whole or not at all.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an argument may hold bytes that are no text
+            stream.reconfigure(errors="replace")
     code = main()
     try:
         sys.stdout.flush()

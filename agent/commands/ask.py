@@ -1,6 +1,7 @@
 """`souschef ask QUESTION`: one turn, streamed to a terminal, plain text to a pipe, one object with --json."""
 
 import json
+import math
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from agent.session import Session
 
 
+def _finite(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter("give a number.")
+    return value
+
+
 @click.command()
 @click.argument("question", required=False)
 @click.option("--file", "files", multiple=True, type=click.Path(path_type=Path), help="Attach a text file.")
@@ -27,8 +34,15 @@ if TYPE_CHECKING:
 @click.option(
     "--step-limit", type=click.IntRange(0, 50), default=4, show_default=True, help="Most tool calls."
 )
-@click.option("--time-limit", type=click.FloatRange(0.1), default=300, show_default=True, help="Seconds.")
-@click.option("--temperature", type=click.FloatRange(0, 2), default=0.0, show_default=True)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0.1, 86_400),
+    default=300,
+    show_default=True,
+    callback=_finite,
+    help="Seconds.",
+)
+@click.option("--temperature", type=click.FloatRange(0, 2), default=0.0, show_default=True, callback=_finite)
 @click.option("--max-tokens", type=click.IntRange(16), default=512, show_default=True, help="Most per step.")
 @click.option("--context", type=click.IntRange(512), default=None, help="Context window, in tokens.")
 @click.option("--seed", type=int, default=0, show_default=True)

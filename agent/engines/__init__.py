@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from agent.engines.base import Decoding, Engine, FinishReason, Message, Usage
-from tools.errors import UsageError
+from tools.errors import ModelFileError, UsageError
 
 __all__ = ["Decoding", "Engine", "FinishReason", "Message", "Usage", "load_engine"]
 
@@ -46,8 +46,10 @@ def load_engine(
         return _served(model.removeprefix(_SERVER_PREFIX), base_url, context_tokens, server_grammar)
     _only(model, "a local model", base_url=base_url, server_grammar=server_grammar)
 
-    from tools.models import model_path
+    from tools.models import CATALOGUE, model_path
 
+    if model in CATALOGUE and CATALOGUE[model].role == "embedder":
+        raise ModelFileError(f"{model} is an embedder and writes no text: choose a language model.")
     files = model_path(_for_this_machine(model))
     if files.format == "gguf":
         _only(model, "a GGUF model", quantize=quantize)

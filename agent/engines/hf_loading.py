@@ -26,11 +26,19 @@ def load_model(path: Path, quantize: Quantization | None) -> Any:
     if quantize is not None:
         options |= {"quantization_config": _quantization(quantize, device), "device_map": {"": device}}
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            path, use_safetensors=True, trust_remote_code=False, local_files_only=True, **options
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            path,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+            **options,
         )
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path} cannot be loaded as a language model: {_first_line(error)}") from error
+    model, report = loaded
+    if report["missing_keys"]:  # transformers fills them with random numbers
+        raise ModelFileError(f"{path} lacks weights of a language model: choose one that writes text.")
     return (model if quantize else model.to(device)).eval()
 
 
