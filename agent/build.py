@@ -1,17 +1,18 @@
 """Wire the agent: engine, tools, prompt and limits into LangChain's `create_agent`.
 
-The recipe index and its embedder load in a background thread while the model already reads the question.
+The embedder loads in a background thread while the model already reads the question.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prompts import prompt
+from tools.errors import SouschefError
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from agent.engines.base import Engine
-    from tools.index import Hit, RecipeIndex
+    from tools.index import RecipeIndex
     from tools.search import Searcher
 
 DEFAULT_STEP_LIMIT = 4
@@ -71,7 +72,7 @@ def _own_tools(index: Searcher | Path | None, engine: Engine) -> list[BaseTool]:
     from agent.policy import PromptedPolicy
     from tools import build_tools
 
-    searcher = BackgroundIndex(index) if isinstance(index, Path | None) else index
+    searcher = open_index(index) if isinstance(index, Path | None) else index
     return build_tools(searcher, PromptedPolicy(engine))
 
 
@@ -100,37 +101,21 @@ def examples() -> list[BaseMessage]:
     return shown
 
 
-class BackgroundIndex:
-    """A recipe index that loads in a thread of its own; the first search waits for what is left to load."""
+def open_index(folder: Path | None = None) -> RecipeIndex:
+    """The index in a folder, or the embedded one, whose embedder loads in a thread while you go on.
 
-    def __init__(self, folder: Path | None) -> None:
-        """Start loading the index in `folder`, or the embedded one.
-
-        Raises IndexFileError at once where there is no index in the folder.
-        """
-        if folder is not None:
-            from tools.index_files import read_manifest
-
-            read_manifest(folder)
-        self._index: Future[RecipeIndex] = Future()
-        # A daemon, so that a program which needs no search need not wait for it when it ends.
-        threading.Thread(target=self._load, args=[folder], name="index", daemon=True).start()
-
-    def search(self, query: str, k: int, mode: Any, *, avoid: Sequence[str]) -> list[Hit]:
-        """As `RecipeIndex.search`; raises here what loading raised."""
-        return self._index.result().search(query, k, mode, avoid=avoid)
-
-    def _load(self, folder: Path | None) -> None:
-        try:
-            self._index.set_result(_loaded(folder))
-        except BaseException as error:  # noqa: BLE001 - raised where the index is asked for
-            self._index.set_exception(error)
-
-
-def _loaded(folder: Path | None) -> RecipeIndex:
+    The first search waits for what is left to load. Raises IndexFileError where there is no whole index.
+    """
     from tools.index import RecipeIndex, embedded_index
 
-    found = embedded_index() if folder is None else RecipeIndex.load(folder)
-    if found.count:
-        found.search("warm up", k=1, mode="hybrid")  # loads the embedder and the lexical table
-    return found
+    index = embedded_index() if folder is None else RecipeIndex.load(folder)
+    # A daemon, so that a program which needs no search need not wait for it when it ends.
+    threading.Thread(target=_warm_up, args=[index], name="index", daemon=True).start()
+    return index
+
+
+def _warm_up(index: RecipeIndex) -> None:
+    """Load the embedder and the lexical table; what goes wrong is said by the first search."""
+    if index.count:
+        with suppress(SouschefError):
+            index.search("warm up", k=1, mode="hybrid")

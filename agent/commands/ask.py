@@ -74,12 +74,12 @@ def ask(
     asked = _question(question)
     attachments = [(path.name, read_text(path)) for path in files]
 
-    from agent.build import BackgroundIndex, build_agent
+    from agent.build import build_agent, open_index
     from agent.engines import DEFAULT_MODEL, load_engine
     from agent.session import Session, check_question
 
     check_question(asked, attachments)
-    recipes = None if no_tools else BackgroundIndex(index)  # loads while the engine does
+    recipes = None if no_tools else open_index(index)
     with closing(load_engine(model or DEFAULT_MODEL, base_url=base_url, context_tokens=context)) as engine:
         agent = build_agent(
             engine,
