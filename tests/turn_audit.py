@@ -141,7 +141,7 @@ class Auditor:
 
     def _faults(self, turn: Turn) -> Generator[tuple[str, str], None, None]:
         for written in self.engine.written:
-            if written.react and (wrong := self._misstep(written)):
+            if written.react and written.finish != "cancelled" and (wrong := self._misstep(written)):
                 yield "malformed_action", wrong
         for step in turn.steps:
             if wrong := self._malformed(step.tool, dict(step.args)):
