@@ -22,7 +22,7 @@ from pydantic import ConfigDict, Field
 from agent.context import fit
 from agent.engines.base import Decoding, Message
 from agent.generation import plain_answer, react_step
-from agent.grounding import applicable, found, grounded_step, in_brief, own_words
+from agent.grounding import Found, applicable, found, grounded_step, in_brief, own_words
 from agent.react import (
     STOP_STRINGS,
     Choice,
@@ -84,11 +84,13 @@ class ReActChat(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         specs, choice = _offered(kwargs.get("tools") or [], kwargs.get("tool_choice"))
-        decoding = self._decoding(stop, self._grammar(messages, specs, choice) if specs else None, kwargs)
+        offered = self._found(messages) if specs and choice != "any" else []
+        rules = grounded_step(offered) if offered else self._grammar(messages, specs, choice)
+        decoding = self._decoding(stop, rules if specs else None, kwargs)
         shown = in_brief(messages) if self.grounded else messages
         prompted = self._prompt(shown, specs, decoding.max_tokens)
         chunks = (
-            react_step(self.engine, prompted, decoding, choice)
+            react_step(self.engine, prompted, decoding, choice, copies=bool(offered))
             if specs
             else plain_answer(self.engine, prompted, decoding)
         )
@@ -112,10 +114,10 @@ class ReActChat(BaseChatModel):
         room = self.engine.context_tokens - max(_MIN_ANSWER_TOKENS, max_tokens)
         return fit(turns(messages, react=bool(specs)), head, self.engine.count_tokens, room)
 
+    def _found(self, messages: list[BaseMessage]) -> list[Found]:
+        return found(messages, int(self.max_tokens * _GROUNDED_SHARE)) if self.grounded else []
+
     def _grammar(self, messages: list[BaseMessage], specs: list[ToolSpec], choice: Choice) -> str:
-        offered = found(messages, int(self.max_tokens * _GROUNDED_SHARE)) if self.grounded else []
-        if offered and choice != "any":
-            return grounded_step(offered)
         said = [thought_of(m) for m in this_turn(messages) if isinstance(m, AIMessage)]
         if self.grounded:
             specs = own_words(applicable(specs, messages) if choice == "auto" else specs, messages)

@@ -37,10 +37,10 @@ def plain_answer(
 
 
 def react_step(
-    engine: Engine, prompted: list[Message], decoding: Decoding, choice: Choice
+    engine: Engine, prompted: list[Message], decoding: Decoding, choice: Choice, *, copies: bool = False
 ) -> Iterator[ChatGenerationChunk]:
-    """A thought, then a tool call or an answer."""
-    run = _Run(engine, decoding)
+    """A thought, then a tool call or an answer; where it `copies` a text, repetition is no loop."""
+    run = _Run(engine, decoding, copies)
     call_id = f"call_{uuid.uuid4().hex}"
     step = _permitted((yield from _attempt(run, prompted, call_id)), choice)
     if step.mistake and not engine.obeys_grammar:
@@ -71,8 +71,8 @@ def _attempt(
 class _Run:
     """One answer in the making: its parser, its tokens and the engine's time, over all attempts."""
 
-    def __init__(self, engine: Engine, decoding: Decoding) -> None:
-        self.engine, self.decoding = engine, decoding
+    def __init__(self, engine: Engine, decoding: Decoding, copies: bool = False) -> None:
+        self.engine, self.decoding, self.copies = engine, decoding, copies
         self.parser = StepParser()
         self.streams_actions = engine.obeys_grammar  # else an action is shown once it is known to be whole
         self.input_tokens = self.output_tokens = 0
@@ -92,7 +92,8 @@ class _Run:
                 break
             yield item
             text, pieces = text + item, pieces + 1
-            if pieces % _PIECES_BETWEEN_CHECKS == 0 and is_looping(answer_in(text)):
+            checks = not self.copies and pieces % _PIECES_BETWEEN_CHECKS == 0
+            if checks and is_looping(answer_in(text)):
                 self._count(Usage(self.engine.count_tokens(messages), pieces, "stop"))
                 break
             started = time.perf_counter()

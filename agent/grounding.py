@@ -26,6 +26,8 @@ from tools.untrusted import neutralise
 _QUESTIONS = 2  # how many of the user's messages a query may take words from
 _MOST_WORDS = 60
 _MOST_QUERY_WORDS = 12
+_MOST_QUERY_BYTES = 120  # and so at most as many tokens: a call must fit into its step
+_MOST_WORD_CHARACTERS = 30  # of four bytes each, such a word alone is a query
 _LEAST_WORDS_OF_A_TEXT = 15
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _PARAGRAPH_STEPS = 2  # so few steps are paragraphs, which read better as sentences
@@ -123,19 +125,26 @@ def own_words(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> lis
     """The tools with each `query` argument bound to words that the user wrote, now or shortly before."""
     said = [str(m.text) for m in messages if isinstance(m, HumanMessage)][-_QUESTIONS:]
     words = [word for text in said if not is_long(text) for word in _WORD.findall(neutralise(text))]
-    either = dict.fromkeys(form for word in words[-_MOST_WORDS:] for form in (word, word.lower()))
+    cut = [word[:_MOST_WORD_CHARACTERS].rstrip("'’-") for word in words[-_MOST_WORDS:]]
+    either = dict.fromkeys(form for word in cut for form in (word, word.lower()))
     if not either:
         return list(specs)
+    widest = max(len(character.encode()) for word in either for character in word)
     one = "|".join(either)
     pattern = f"^({one})( ({one})){{0,{_MOST_QUERY_WORDS - 1}}}$"
-    return [_with_pattern(spec, "query", pattern) for spec in specs]
+    return [_with_pattern(spec, "query", pattern, _MOST_QUERY_BYTES // widest) for spec in specs]
 
 
-def _with_pattern(spec: ToolSpec, argument: str, pattern: str) -> ToolSpec:
+def _with_pattern(
+    spec: ToolSpec, argument: str, pattern: str, most_characters: int | None = None
+) -> ToolSpec:
     properties = spec.parameters.get("properties", {})
     if argument not in properties:
         return spec
-    bound = {**properties, argument: {**properties[argument], "pattern": pattern}}
+    schema = {**properties[argument], "pattern": pattern}
+    if most_characters is not None:
+        schema["maxLength"] = min(most_characters, schema.get("maxLength", most_characters))
+    bound = {**properties, argument: schema}
     return replace(spec, parameters={**spec.parameters, "properties": bound})
 
 

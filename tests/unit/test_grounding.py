@@ -110,6 +110,17 @@ def test_a_query_of_long_words_keeps_to_the_length_that_its_tool_takes() -> None
     assert search.parameters["properties"]["query"]["maxLength"] == 120
 
 
+@pytest.mark.parametrize(
+    ("asked", "characters"), [("漢" * 30 + "-" + "漢" * 90, 40), ("𠀀" * 100, 30), ("é" * 50 + " tea", 60)]
+)
+def test_a_query_of_wide_letters_is_no_longer_in_tokens_than_one_in_english(
+    asked: str, characters: int
+) -> None:
+    [search] = own_words([SEARCH], [HumanMessage(asked)])
+    assert search.parameters["properties"]["query"]["maxLength"] == characters
+    checked_grammar(grammar([search]))
+
+
 def test_a_question_without_words_leaves_the_query_free() -> None:
     assert own_words([SEARCH], [HumanMessage("??? 🍕 !!!")]) == [SEARCH]
 
