@@ -21,7 +21,7 @@ from pydantic import ConfigDict, Field
 
 from agent.context import fit
 from agent.engines.base import Decoding, Message
-from agent.generation import plain_answer, react_step
+from agent.generation import copied_answer, plain_answer, react_step
 from agent.grounding import Found, applicable, found, grounded_step, in_brief, own_words
 from agent.react import (
     STOP_STRINGS,
@@ -33,7 +33,7 @@ from agent.react import (
 from agent.rendering import system_text, this_turn, thought_of, turns
 
 _MIN_ANSWER_TOKENS = 64
-_GROUNDED_SHARE = 0.85  # of the most tokens, because their number in a found text is an estimate
+_MOST_COPIED_TOKENS = 1500  # about 5,000 characters: the longest recipes
 
 
 class ReActChat(BaseChatModel):
@@ -89,11 +89,12 @@ class ReActChat(BaseChatModel):
         decoding = self._decoding(stop, rules if specs else None, kwargs)
         shown = in_brief(messages) if self.grounded else messages
         prompted = self._prompt(shown, specs, decoding.max_tokens)
-        chunks = (
-            react_step(self.engine, prompted, decoding, choice, copies=bool(offered))
-            if specs
-            else plain_answer(self.engine, prompted, decoding)
-        )
+        if offered:
+            chunks = copied_answer(self.engine, prompted, decoding, offered)
+        elif specs:
+            chunks = react_step(self.engine, prompted, decoding, choice)
+        else:
+            chunks = plain_answer(self.engine, prompted, decoding)
         for chunk in chunks:
             if run_manager:
                 run_manager.on_llm_new_token(str(chunk.text), chunk=chunk)
@@ -115,7 +116,7 @@ class ReActChat(BaseChatModel):
         return fit(turns(messages, react=bool(specs)), head, self.engine.count_tokens, room)
 
     def _found(self, messages: list[BaseMessage]) -> list[Found]:
-        return found(messages, int(self.max_tokens * _GROUNDED_SHARE)) if self.grounded else []
+        return found(messages, _MOST_COPIED_TOKENS) if self.grounded and self.engine.obeys_grammar else []
 
     def _grammar(self, messages: list[BaseMessage], specs: list[ToolSpec], choice: Choice) -> str:
         said = [thought_of(m) for m in this_turn(messages) if isinstance(m, AIMessage)]

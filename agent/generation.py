@@ -8,7 +8,7 @@ loop. An engine that takes no grammar gets one retry that shows the model its mi
 import json
 import time
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessageChunk
@@ -17,8 +17,9 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from agent.engines.base import Decoding, Engine, Message, Usage
+from agent.grounding import Found
 from agent.loops import is_looping
-from agent.react import Choice, Part, Step, StepParser, answer_in
+from agent.react import Choice, Part, Step, StepParser, answer_in, parse
 from agent.stopping import TurnStopped, current_stop
 from prompts import fill, prompt
 
@@ -36,11 +37,27 @@ def plain_answer(
     yield run.last_chunk()
 
 
-def react_step(
-    engine: Engine, prompted: list[Message], decoding: Decoding, choice: Choice, *, copies: bool = False
+def copied_answer(
+    engine: Engine, prompted: list[Message], decoding: Decoding, offered: Sequence[Found]
 ) -> Iterator[ChatGenerationChunk]:
-    """A thought, then a tool call or an answer; where it `copies` a text, repetition is no loop."""
-    run = _Run(engine, decoding, copies)
+    """A thought that chooses one of the texts that were found, and that text as the answer.
+
+    The model is asked only where there is a choice: what a grammar forces needs no model to compute it.
+    """
+    run = _Run(engine, decoding)
+    thought = parse("".join(run.pieces(prompted))).thought if len(offered) > 1 else offered[0].thought
+    chosen = next((one for one in offered if one.thought == thought), offered[0])
+    yield _chunk([{"type": "reasoning", "reasoning": chosen.thought, "index": _THOUGHT_BLOCK}])
+    for line in chosen.answer.splitlines(keepends=True):
+        yield _chunk([{"type": "text", "text": line, "index": _ANSWER_BLOCK}])
+    yield run.last_chunk()
+
+
+def react_step(
+    engine: Engine, prompted: list[Message], decoding: Decoding, choice: Choice
+) -> Iterator[ChatGenerationChunk]:
+    """A thought, then a tool call or an answer."""
+    run = _Run(engine, decoding)
     call_id = f"call_{uuid.uuid4().hex}"
     step = _permitted((yield from _attempt(run, prompted, call_id)), choice)
     if step.mistake and not engine.obeys_grammar:
@@ -71,8 +88,8 @@ def _attempt(
 class _Run:
     """One answer in the making: its parser, its tokens and the engine's time, over all attempts."""
 
-    def __init__(self, engine: Engine, decoding: Decoding, copies: bool = False) -> None:
-        self.engine, self.decoding, self.copies = engine, decoding, copies
+    def __init__(self, engine: Engine, decoding: Decoding) -> None:
+        self.engine, self.decoding = engine, decoding
         self.parser = StepParser()
         self.streams_actions = engine.obeys_grammar  # else an action is shown once it is known to be whole
         self.input_tokens = self.output_tokens = 0
@@ -92,8 +109,7 @@ class _Run:
                 break
             yield item
             text, pieces = text + item, pieces + 1
-            checks = not self.copies and pieces % _PIECES_BETWEEN_CHECKS == 0
-            if checks and is_looping(answer_in(text)):
+            if pieces % _PIECES_BETWEEN_CHECKS == 0 and is_looping(answer_in(text)):
                 self._count(Usage(self.engine.count_tokens(messages), pieces, "stop"))
                 break
             started = time.perf_counter()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agent.folding import is_long
-from agent.react import ANSWER, THOUGHT, ToolSpec
+from agent.react import THOUGHT, ToolSpec
 from agent.rendering import attachments, this_turn, thought_of
 from prompts import fill, prompt
 from tools.index import Hit
@@ -149,10 +149,8 @@ def _with_pattern(
 
 
 def grounded_step(offered: Sequence[Found]) -> str:
-    """The grammar of a last step that answers with one of what was found."""
-    choices = [
-        json.dumps(f"{THOUGHT} {one.thought}\n{ANSWER} {one.answer}", ensure_ascii=False) for one in offered
-    ]
+    """The grammar of the thought that chooses one of what was found."""
+    choices = [json.dumps(f"{THOUGHT} {one.thought}", ensure_ascii=False) for one in offered]
     return "%llguidance {}\nstart: " + " | ".join(choices)
 
 
