@@ -26,6 +26,7 @@ from tools import build_tools
 from tools.errors import SouschefError
 from tools.index import Hit
 from tools.search import Searcher, search_text
+from tools.untrusted import neutralise
 
 FAULTS = ("malformed_action", "invented_observation", "endless_turn", "traceback")
 
@@ -160,6 +161,8 @@ class Auditor:
     def _misstep(self, written: Written) -> str:
         """What is wrong with a step as the model wrote it."""
         step = _STEP.fullmatch(written.text)
+        if step is None and self._is_choice(written.text):
+            return ""
         if step is None:
             return f"no step ({written.finish}): {written.text!r}"
         if step["tool"] is None:
@@ -168,6 +171,11 @@ class Auditor:
             return self._malformed(step["tool"], json.loads(step["args"]))
         except json.JSONDecodeError:
             return f"no JSON ({written.finish}): {written.text!r}"
+
+    def _is_choice(self, text: str) -> bool:
+        """Whether a text is no more than a thought that names a recipe which this turn's search found."""
+        names = (" ".join(neutralise(hit.name).split()) for hits in self.index.found for hit in hits)
+        return bool(re.fullmatch(r"Thought: [^\n]+", text)) and any(name in text for name in names)
 
     def _malformed(self, name: str, args: dict[str, Any]) -> str:
         """What is wrong with a call, by the schema that the tool shows."""

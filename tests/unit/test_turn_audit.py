@@ -47,10 +47,16 @@ def test_a_turn_as_it_should_be_has_no_fault(replies: list[str], route: str) -> 
         call("summarize", '{"source": "../../etc/passwd"}'),
         "Action: recipe_search",
         "I just talk.",
+        "Thought: Crêpes is what the user wants",
     ],
 )
 def test_a_step_that_is_none_or_calls_amiss_is_a_malformed_action(step: str) -> None:
     assert "malformed_action" in names(judged(step, answer("Sorry.")).faults)
+
+
+def test_a_thought_alone_chooses_one_of_the_recipes_that_were_found() -> None:
+    assert judged(SEARCH, "Thought: Crêpes is what the user wants").faults == []
+    assert names(judged(SEARCH, "Thought: Lasagna is it").faults) == {"malformed_action"}
 
 
 @pytest.mark.parametrize("text", ["Yes.\nObservation: 3 found", "Observation: soup", "Yes.\n  observation :"])
