@@ -4,7 +4,8 @@
     ├── UsageError           the request itself was wrong: exit code 2 instead of 1
     ├── ModelFileError       a model file is missing, altered or cannot be had
     ├── RecipeFileError      a recipe file cannot be read as recipes
-    └── IndexFileError       a recipe index is missing, damaged, busy, or made with another embedder
+    ├── IndexFileError       a recipe index is missing, damaged, busy, or made with another embedder
+    └── TrainingError        a training run's config, data, reward or directory cannot be used as it is
 
 Everything else that escapes is a bug and traces back.
 """
@@ -32,3 +33,7 @@ class RecipeFileError(SouschefError):
 
 class IndexFileError(SouschefError):
     """A recipe index is missing, damaged, busy, or made with another embedder."""
+
+
+class TrainingError(SouschefError):
+    """A training run's config, data, reward or directory cannot be used as it is."""
