@@ -1,0 +1,139 @@
+"""A trained policy on disk, read without loading it: policy.json, and whether its files are whole.
+
+A run directory holds it as policy/, beside what training recorded; a policy/ directory copied elsewhere is as
+good. policy.json says how the policy was prompted in training, so that whoever uses it prompts it alike. What
+this leaves out: writing the folder, which is training's, and the weights themselves, which the engines read.
+"""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from tools.errors import TrainingError
+from tools.weights import looks_whole
+
+FORMAT = 1
+CARD = "policy.json"
+POLICY = "policy"
+PREVIOUS_SUFFIX = ".previous"  # of the folder that stands in while a newer policy takes its place
+GGUF_FILES = {"full": "policy.gguf", "adapter": "adapter.gguf"}
+
+_PREVIOUS = POLICY + PREVIOUS_SUFFIX
+_RUN_FILES = ("metrics.jsonl", "checkpoints", "timing.jsonl")
+_NEEDED = {
+    "full": ("config.json", "tokenizer.json"),
+    "adapter": ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json"),
+}
+
+
+@dataclass(frozen=True)
+class PolicyCard:
+    """What policy.json says. `base` is a catalogue name, a path or a hub id, and "" for full weights.
+
+    `template` holds {{text}}; with `chat`, it fills one user message of the model's chat template, and
+    otherwise it is all that the model reads. A text has at most `max_text_tokens` in it.
+    """
+
+    name: str
+    kind: Literal["full", "adapter"]
+    base: str
+    template: str
+    chat: bool
+    max_text_tokens: int
+    max_new_tokens: int
+
+    def to_json(self) -> str:
+        """The content of policy.json."""
+        return json.dumps({"format": FORMAT, **vars(self)}, indent=1, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class PolicyFolder:
+    """A whole policy: its folder, its card, and its GGUF export where it has one."""
+
+    path: Path
+    card: PolicyCard
+    gguf: Path | None
+
+
+def is_policy(path: Path) -> bool:
+    """Whether a path is meant as a run or as its policy/ directory, rather than as a plain model."""
+    if not path.is_dir():
+        return False
+    return any((path / name).exists() for name in (CARD, POLICY, _PREVIOUS, *_RUN_FILES))
+
+
+def read_policy(run: Path) -> PolicyFolder:
+    """The policy of a run directory, or of a policy/ directory itself.
+
+    Raises TrainingError where there is none, where it is not whole, or where a newer Souschef wrote it.
+    """
+    folder = _folder(run)
+    card = _card(folder / CARD)
+    for name in _NEEDED[card.kind]:
+        if not (folder / name).is_file():
+            raise TrainingError(f"{folder} has no {name}: copy the whole folder again.")
+    _whole_weights(folder, card.kind)
+    gguf = folder / GGUF_FILES[card.kind]
+    if gguf.exists() and not looks_whole(gguf):
+        raise TrainingError(f"{gguf} is incomplete: delete it or export it again.")
+    return PolicyFolder(folder, card, gguf if gguf.exists() else None)
+
+
+def _folder(run: Path) -> Path:
+    if not run.is_dir():
+        raise TrainingError(f"There is no run at {run}: give the directory that `souschef train` wrote.")
+    for folder in (run, run / POLICY, run / _PREVIOUS):
+        if (folder / CARD).is_file():
+            return folder
+    if (run / POLICY).is_dir():
+        raise TrainingError(f"{run / POLICY} has no {CARD}: copy the whole folder again.")
+    if any((run / name).exists() for name in _RUN_FILES):
+        raise TrainingError(
+            f"{run} is a run that has not finished: repeat its `souschef train` command with --resume."
+        )
+    raise TrainingError(f"{run} is not a training run: give the directory that `souschef train` wrote.")
+
+
+def _card(path: Path) -> PolicyCard:
+    try:
+        said = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise TrainingError(f"{path} is not JSON: copy the policy's folder again.") from error
+    if not isinstance(said, dict) or not isinstance(said.get("format"), int):
+        raise TrainingError(f"{path} states no format: copy the policy's folder again.")
+    if said["format"] > FORMAT:
+        raise TrainingError(
+            f"{path} has format {said['format']} and this Souschef reads up to {FORMAT}: update Souschef."
+        )
+    card = PolicyCard(
+        **{field.name: _checked(path, said, field.name, field.type) for field in fields(PolicyCard)}
+    )
+    if "{{text}}" not in card.template:
+        raise TrainingError(f"{path} has a template without {{{{text}}}}: put it where the text belongs.")
+    return card
+
+
+def _checked(path: Path, said: dict[str, Any], name: str, kind: Any) -> Any:
+    """One field of policy.json, of the type that the card gives it."""
+    value = said.get(name)
+    if kind in (str, bool):
+        right = type(value) is kind
+    elif kind is int:
+        right = type(value) is int and value > 0
+    else:
+        right = value in GGUF_FILES
+    if not right:
+        raise TrainingError(f"{path} has no valid {name!r} ({value!r}): copy the policy's folder again.")
+    return value
+
+
+def _whole_weights(folder: Path, kind: str) -> None:
+    """Raise TrainingError for weights that are missing or cut off."""
+    stem = "model" if kind == "full" else "adapter_model"
+    index = folder / f"{stem}.safetensors.index.json"
+    weights = index if index.exists() else folder / f"{stem}.safetensors"
+    if not looks_whole(weights):
+        problem = "incomplete" if weights.exists() else "missing"
+        raise TrainingError(f"{weights} is {problem}: copy the policy's folder again.")
