@@ -1,7 +1,7 @@
 """Configs: one frozen dataclass is the TOML file, the command's `--set` flags and the record in a run.
 
-`load_config` reads any of them, here and in supervised_config.py; an unknown key, a value of the wrong type or
-out of range is an error that says what would be right. Left out: environment variables and files that include
+`load_config` reads any of them, here and in supervised_config.py; an unknown key, a value of the wrong type
+or out of range is an error that says what would be right. Left out: environment variables and files that include
 files, so that the record in a run directory is all there is to know.
 """
 
@@ -88,22 +88,8 @@ class PPOConfig:
     eval_temperatures: tuple[float, ...] = (1.0, 0.0)
 
     def __post_init__(self) -> None:
-        above_zero = ("steps", "batch_size", "mini_batch_size", "ppo_epochs", "max_new_tokens", "kl_horizon")
-        above_zero += ("max_prompt_tokens", "checkpoint_every", "eval_batch_size", "learning_rate")
-        require(
-            self, above_zero + ("temperature", "max_grad_norm", "clip_range", "value_clip_range"), above=0
-        )
-        at_least_zero = (
-            "lora_rank",
-            "lora_alpha",
-            "eval_rows",
-            "min_prompt_tokens",
-            "top_k",
-            "kl_coef",
-            "seed",
-        )
-        at_least_zero += ("micro_batch_tokens", "value_warmup_steps", "kl_target", "target_kl", "vf_coef")
-        require(self, at_least_zero + ("weight_decay", "missing_eos_penalty", "value_learning_rate"), least=0)
+        require(self, _ABOVE_ZERO, above=0)
+        require(self, _AT_LEAST_ZERO, least=0)
         require(self, ("gamma", "lam", "top_p"), least=0, most=1)
         if self.batch_size % self.mini_batch_size:
             raise TrainingError(
@@ -116,6 +102,18 @@ class PPOConfig:
             raise TrainingError('A run needs a reward: add [[rewards]] with name = "rouge1", for example.')
         if self.quantize and not self.lora_rank:
             raise TrainingError("A quantized base cannot be trained itself: set lora_rank, such as 16.")
+
+
+_ABOVE_ZERO = (
+    *("steps", "batch_size", "mini_batch_size", "ppo_epochs", "max_new_tokens", "max_prompt_tokens"),
+    *("checkpoint_every", "eval_batch_size", "learning_rate", "kl_horizon", "temperature", "max_grad_norm"),
+    *("clip_range", "value_clip_range"),
+)
+_AT_LEAST_ZERO = (
+    *("lora_rank", "lora_alpha", "eval_rows", "min_prompt_tokens", "top_k", "kl_coef", "kl_target", "seed"),
+    *("target_kl", "vf_coef", "micro_batch_tokens", "value_warmup_steps", "value_learning_rate"),
+    *("weight_decay", "missing_eos_penalty"),
+)
 
 
 def require(
@@ -206,7 +204,7 @@ def _reward(value: Any) -> RewardSpec:
     name, weight = table.pop("name", None), table.pop("weight", 1.0)
     if not isinstance(name, str) or isinstance(weight, bool) or not isinstance(weight, int | float):
         raise TrainingError(
-            f'The reward {value!r} cannot be read: write {{name = "rouge1", weight = 1.0}}, with options beside.'
+            f'The reward {value!r} cannot be read: write {{name = "rouge1", weight = 1.0}}, options beside.'
         )
     return RewardSpec(name, float(weight), {**table.pop("options", {}), **table})
 

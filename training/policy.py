@@ -1,0 +1,253 @@
+"""The policy: a causal language model with a scalar value head on the same trunk.
+
+One forward pass gives log-probabilities and values, and the language model's head is computed at response
+positions only. The reference policy of the KL penalty is the same model with its adapter off (LoRA), or a
+frozen copy. Dropout is off: ratios are 1 until the weights move. Left out: encoders, and models that do more
+to their logits than multiply hidden states with the output embeddings; they are refused.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools.errors import TrainingError
+from training.config import PPOConfig
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+VALUE_HEAD_FILE = "value_head.safetensors"
+_CPU_TOKENS_AT_ONCE = 1024  # padding included; more is no faster there and takes more memory
+_GPU_TOKENS_AT_ONCE = 16_384
+_LOGITS_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the policy thinks of given responses: each (rows, response), zero after a row's end."""
+
+    logprobs: "Tensor"
+    values: "Tensor"
+    entropy: "Tensor"  # without a gradient: it is watched, not rewarded
+
+
+class Policy:
+    """A causal LM (`model`, a PeftModel with LoRA), its tokenizer, its value head and its reference."""
+
+    def __init__(self, model: Any, tokenizer: Any, *, precision: str = "fp32", value_seed: int = 0) -> None:
+        import torch
+
+        self.model, self.tokenizer, self.precision = model.eval(), tokenizer, precision
+        self.is_adapter = hasattr(model, "peft_config")
+        self.device: torch.device = next(model.parameters()).device
+        self._lm = model.get_base_model() if self.is_adapter else model
+        self.trunk, self._head = self._lm.get_decoder(), self._lm.get_output_embeddings()
+        self._reference = None if self.is_adapter else copy.deepcopy(self._lm).requires_grad_(False)
+        self.end_tokens = _end_tokens(self._lm, tokenizer)
+        self.padding_token = min(self.end_tokens)
+        self.context_tokens: int = self._lm.config.get_text_config().max_position_embeddings
+        self.value_head = _value_head(self._head.weight.shape[1], value_seed).to(self.device)
+        _check_head(self)
+
+    @classmethod
+    def load(cls, config: PPOConfig, device: "torch.device | None" = None) -> "Policy":
+        """The model that a config names, with a fresh adapter where it asks for one."""
+        from training.base_models import load_base
+
+        model, tokenizer = load_base(
+            config.model, config.quantize, config.precision if config.lora_rank else "fp32"
+        )
+        if device is not None and not config.quantize:
+            model = model.to(device)
+        _fuse_gelu(model)
+        if config.lora_rank:
+            model = _with_lora(model, config)
+        return cls(model, tokenizer, precision=config.precision, value_seed=config.seed)
+
+    # ---- what is trained
+
+    def trained(self) -> "dict[str, Tensor]":
+        """The tensors that training changes, by name: the adapter or all weights, and the value head."""
+        weights = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        return weights | {f"value_head.{name}": p for name, p in self.value_head.named_parameters()}
+
+    def tokens_at_once(self, asked: int) -> int:
+        """Tokens, padding included, of one forward pass with gradients."""
+        return asked or (_CPU_TOKENS_AT_ONCE if self.device.type == "cpu" else _GPU_TOKENS_AT_ONCE)
+
+    # ---- what it thinks
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Within it matrices are multiplied in bfloat16, where the precision asks for it."""
+        import torch
+
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def logits(self, hidden: "Tensor", temperature: float = 1.0) -> "Tensor":
+        """Logits over the vocabulary in float32, at a temperature; 0 leaves them as they are."""
+        logits: Tensor = self._head(hidden).float()
+        return logits if temperature in (0.0, 1.0) else logits / temperature
+
+    def value(self, hidden: "Tensor") -> "Tensor":
+        """The value head's word on hidden states (..., width): (...)."""
+        import torch
+
+        with torch.autocast(self.device.type, enabled=False):
+            values: Tensor = self.value_head(hidden.float())[..., 0]
+        return values
+
+    def score(
+        self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> Scored:
+        """Log-probabilities, values and entropies of responses, in one pass over prompts and responses."""
+        import torch
+
+        with self.autocast():
+            hidden, targets, mask = self._at_responses(self.trunk, prompts, responses)
+            logits = self.logits(hidden, temperature)  # (tokens, vocabulary)
+            logprobs = -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+            values = self.value(hidden)
+        return Scored(
+            _spread(logprobs, mask), _spread(values, mask), _spread(_entropy(logits.detach()), mask)
+        )
+
+    def values(self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> "Tensor":
+        """Values alone, (rows, response), with a gradient for the value head and none for the trunk."""
+        import torch
+
+        with torch.no_grad(), self.autocast():
+            hidden, _, mask = self._at_responses(self.trunk, prompts, responses)
+        return _spread(self.value(hidden), mask)
+
+    def reference_logprobs(
+        self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> "Tensor":
+        """The reference policy's log-probabilities of responses: (rows, response)."""
+        import torch
+
+        with torch.no_grad(), self._referring() as (trunk, head), self.autocast():
+            hidden, targets, mask = self._at_responses(trunk, prompts, responses)
+            logits = head(hidden).float() / temperature
+            logprobs = -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+        return _spread(logprobs, mask)
+
+    @contextmanager
+    def _referring(self) -> Iterator[tuple[Any, Any]]:
+        """Trunk and head of the reference policy."""
+        if self._reference is not None:
+            yield self._reference.get_decoder(), self._reference.get_output_embeddings()
+        else:
+            with self.model.disable_adapter():
+                yield self.trunk, self._head
+
+    def _at_responses(
+        self, trunk: Any, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
+    ) -> "tuple[Tensor, Tensor, Tensor]":
+        """Hidden states that foretell response tokens (tokens, width), those tokens, and where they stand.
+
+        Rows are padded on the right: causal attention never looks there, so no mask is needed.
+        """
+        import torch
+
+        rows = [[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)]
+        longest, most = max(map(len, rows)), max(map(len, responses))
+        ids = torch.tensor([row + [self.padding_token] * (longest - len(row)) for row in rows])
+        mask = torch.tensor([[n < len(response) for n in range(most)] for response in responses])
+        row, place = mask.nonzero(as_tuple=True)
+        before = torch.tensor([len(prompt) for prompt in prompts])[row] + place - 1
+        targets = ids[row, before + 1].to(self.device)
+        states = trunk(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
+        return states[row.to(self.device), before.to(self.device)], targets, mask.to(self.device)
+
+    # ---- on disk
+
+    def save_value_head(self, folder: Path) -> None:
+        """The value head beside the policy, in safetensors."""
+        from safetensors.torch import save_file
+
+        save_file(
+            {name: p.detach().cpu() for name, p in self.value_head.state_dict().items()},
+            folder / VALUE_HEAD_FILE,
+        )
+
+
+def _entropy(logits: "Tensor") -> "Tensor":
+    """Entropy in nats of the next token: (tokens,)."""
+    logprobs = logits.log_softmax(-1)
+    return -(logprobs.exp() * logprobs).sum(-1)
+
+
+def _spread(tokens: "Tensor", mask: "Tensor") -> "Tensor":
+    """Values of real tokens (tokens,) at their places: (rows, response), zero elsewhere."""
+    return tokens.new_zeros(mask.shape).masked_scatter(mask, tokens)
+
+
+def _value_head(width: int, seed: int) -> Any:
+    """A linear layer that begins near zero, N(0, 1 / (width + 1)) as Huang et al. 2024 (arXiv 2403.17031) have it."""
+    import torch
+
+    head = torch.nn.Linear(width, 1)
+    generator = torch.Generator().manual_seed(seed)
+    torch.nn.init.normal_(head.weight, std=(width + 1) ** -0.5, generator=generator)
+    torch.nn.init.zeros_(head.bias)
+    return head
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    named = model.generation_config.eos_token_id if model.generation_config else None
+    named = named if isinstance(named, list) else [named]
+    found = frozenset(int(token) for token in (*named, tokenizer.eos_token_id) if token is not None)
+    if not found:
+        raise TrainingError(
+            "The model names no token that ends a text: set eos_token in its tokenizer_config.json."
+        )
+    return found
+
+
+def _with_lora(model: Any, config: PPOConfig) -> Any:
+    import torch
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+
+    if config.quantize:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    every = config.lora_targets == ("all-linear",)
+    torch.manual_seed(config.seed)
+    return get_peft_model(
+        model,
+        LoraConfig(
+            task_type="CAUSAL_LM",
+            r=config.lora_rank,
+            lora_alpha=config.lora_alpha or 2 * config.lora_rank,
+            target_modules="all-linear" if every else list(config.lora_targets),
+            fan_in_fan_out=model.config.model_type == "gpt2",
+        ),
+    )
+
+
+def _fuse_gelu(model: Any) -> None:
+    """GPT-2's "gelu_new" is the tanh approximation written out in seven passes; torch has it in one."""
+    from transformers.activations import GELUTanh, NewGELUActivation
+
+    for module in model.modules():
+        for name, child in module.named_children():
+            if isinstance(child, NewGELUActivation):
+                setattr(module, name, GELUTanh())
+
+
+def _check_head(policy: Policy) -> None:
+    """Refuse a model whose logits are not its head's word on its trunk's states."""
+    import torch
+
+    ids = torch.tensor([[policy.padding_token]], device=policy.device)
+    with torch.no_grad(), policy.autocast():
+        whole = policy.model(input_ids=ids).logits.float()
+        ours = policy.logits(policy.trunk(input_ids=ids).last_hidden_state)
+    if not torch.allclose(whole, ours, rtol=_LOGITS_TOLERANCE, atol=_LOGITS_TOLERANCE):
+        kind = policy.model.config.model_type
+        raise TrainingError(
+            f"Models of type {kind} change their logits in a way that PPO here does not know."
+        )

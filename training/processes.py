@@ -1,0 +1,58 @@
+"""The processes of a run: one by itself, or several that `accelerate launch` started.
+
+Each process holds the whole policy, generates and differentiates its share of the rows, and sums gradients
+with the others, so that they stay equal. A mean over the global batch is a sum here and one division, which
+is why two processes do what one does. Left out: policies too large for one device.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Item = TypeVar("Item")
+
+
+class Processes:
+    """Which process this is, of how many, and what they do together."""
+
+    def __init__(self) -> None:
+        from accelerate import PartialState
+
+        self._state: Any = PartialState()
+        self.count: int = self._state.num_processes
+        self.rank: int = self._state.process_index
+        self.is_main: bool = self._state.is_main_process
+        self.device: torch.device = self._state.device
+
+    def share(self, items: Sequence[Item]) -> list[Item]:
+        """This process's items: every count-th one, beginning with its rank."""
+        return list(items[self.rank :: self.count])
+
+    def gather(self, items: list[Item]) -> list[Item]:
+        """All processes' items, in the order that `share` was given them."""
+        if self.count == 1:
+            return items
+        import torch.distributed as distributed
+
+        shares: list[list[Item]] = [[] for _ in range(self.count)]
+        distributed.all_gather_object(shares, items)
+        total = sum(map(len, shares))
+        return [shares[n % self.count][n // self.count] for n in range(total)]
+
+    def sum(self, tensors: "Sequence[Tensor]") -> None:
+        """Replace each tensor by its sum over all processes, in one message."""
+        if self.count == 1 or not tensors:
+            return
+        import torch
+
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        torch.distributed.all_reduce(flat)
+        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        self._state.wait_for_everyone()
