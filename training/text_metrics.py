@@ -1,9 +1,9 @@
 """Numbers about summaries as texts: ROUGE, repetition, what was copied from the article, length.
 
-Shared by the rewards and by the evaluation before and after a run, so that both count alike. ROUGE is computed
-by `rouge_score` with Porter stemming (Lin 2004); like the original it sees a-z and 0-9 alone, so it is for
-English. The tokens of a text and the stems of words are remembered: stemming in Python is most of the work, and
-a reference is met again and again. Left out: metrics that need a model (training/reward_models.py).
+Shared by the rewards and by the evaluation before and after a run, so that both count alike. ROUGE is
+computed by `rouge_score` with Porter stemming (Lin 2004); like the original it sees a-z and 0-9 alone, so it
+is for English. The tokens of a text and the stems of words are remembered: stemming in Python is most of the
+work, and a reference is met again and again. Left out: metrics that need a model (training/reward_models.py).
 """
 
 import re
@@ -63,8 +63,8 @@ def repeated_share(items: Sequence[Hashable], n: int = REPETITION_N) -> float:
 def copied_share(text: str, article: str, n: int = COPIED_N) -> float:
     """The share of a text's word n-grams that stand in the article as they are, in [0, 1].
 
-    Case and punctuation do not count. A text of fewer than n words is one n-gram as it is; an empty one copies
-    nothing.
+    Case and punctuation do not count. A text of fewer than n words is one n-gram as it is; an empty one
+    copies nothing.
 
     >>> copied_share("Fry the ham in butter.", "First, fry the ham in oil.")
     0.5
