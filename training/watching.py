@@ -37,17 +37,21 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 class RunLog:
     """Appends the lines of each step to a run directory; use it as a context, or call close().
 
-    Raises SouschefError where the disk refuses.
+    Of several processes one is `active`, and the others write nothing. Raises SouschefError where the disk
+    refuses.
     """
 
-    def __init__(self, run: Path) -> None:
-        self._run = run
+    def __init__(self, run: Path, *, active: bool = True) -> None:
+        self._run, self._active = run, active
         self._scalars: Any = None
-        for name in (METRICS, TIMING):
-            _cut_torn_line(run / name)
+        if active:
+            for name in (METRICS, TIMING):
+                _cut_torn_line(run / name)
 
     def truncate_after(self, step: int) -> None:
         """Forget the steps after `step`, which a resumed run writes again; 0 forgets them all."""
+        if not self._active:
+            return
         self._close_scalars()
         for name in (METRICS, TIMING):
             path = self._run / name
@@ -60,6 +64,8 @@ class RunLog:
 
     def append(self, metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> None:
         """Write a step's two lines to disk; numbers that are not finite are written as null."""
+        if not self._active:
+            return
         _append(self._run / METRICS, metrics)
         _append(self._run / TIMING, timing)
         self._write_scalars(metrics, timing)
@@ -101,21 +107,27 @@ class RunLog:
 class Progress:
     """What a person sees on stderr: a bar in a terminal, elsewhere a plain line every `every` steps.
 
-    Colour follows the terminal and NO_COLOR, both through rich.
+    Colour follows the terminal and NO_COLOR, both through rich. Of several processes one is `active`.
     """
 
     def __init__(
-        self, steps: int, *, done: int = 0, every: int = 10, console: "Console | None" = None
+        self,
+        steps: int,
+        *,
+        done: int = 0,
+        every: int = 10,
+        active: bool = True,
+        console: "Console | None" = None,
     ) -> None:
         from rich.console import Console
 
-        self._console = console or Console(stderr=True)
+        self._console = console or Console(stderr=True, quiet=not active)
         self._steps, self._done, self._every = steps, done, every
         self._seconds: deque[float] = deque(maxlen=_RECENT_STEPS)
         self._bar: Any = None
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._console.quiet:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
             from rich.progress import Progress as Bar
 
