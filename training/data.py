@@ -133,8 +133,14 @@ def _ordered(rows: Sequence[Row], seed: int) -> list[Row]:
     return sorted(rows, key=lambda row: (_key(row, seed), row.summary, row.id))
 
 
-def _key(row: Row, seed: int) -> str:
-    return hashlib.sha256(f"{seed} {_words(row.article)}".encode()).hexdigest()
+def _key(row: Row, seed: int) -> int:
+    return text_seed(seed, _words(row.article))
+
+
+def text_seed(seed: int, text: str) -> int:
+    """A seed of 64 bits for one text, the same on every machine and in whatever order texts come."""
+    digest = hashlib.sha256(f"{seed} {text}".encode(errors="surrogatepass"))
+    return int.from_bytes(digest.digest()[:8])
 
 
 def _words(article: str) -> str:
@@ -204,7 +210,7 @@ class PromptMaker:
     def _limit(self, row: Row, seed: int) -> int:
         if self._least == self._most:
             return self._most
-        return random.Random(f"{seed} {row.id}").randint(self._least, self._most)
+        return random.Random(text_seed(seed, row.id)).randint(self._least, self._most)
 
     def _cut(self, article: str, limit: int, excess: int) -> tuple[str, list[int]]:
         """The prompt with as many of the article's first tokens as fit, or nothing where not one does.
