@@ -60,12 +60,17 @@ def running(name: str) -> Iterator[None]:
     except SouschefError:
         raise
     except Exception as error:  # a user's code can raise anything
-        place = traceback.extract_tb(error.__traceback__)[-1]
         said = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
         raise TrainingError(
-            f"The reward {name!r} failed with {said} (in {Path(place.filename).name}, line {place.lineno}): "
+            f"The reward {name!r} failed with {said} (in {_place(error)}): "
             "correct the reward, then start again."
         ) from error
+
+
+def _place(error: Exception) -> str:
+    """File and line that an exception points at."""
+    at = error if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(at.filename or '').name}, line {at.lineno}"
 
 
 def _scores(part: Part, prompts: list[str], completions: list[str], columns: dict[str, Any]) -> list[float]:

@@ -204,5 +204,5 @@ def _positions(model: Any) -> int:
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            return int(positions) - module.padding_idx - 1
+            return int(positions) - int(module.padding_idx) - 1
     return int(positions)
