@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent.engines.base import Engine
     from tools.index import RecipeIndex
     from tools.search import Searcher
+    from tools.summarize import Policy
 
 DEFAULT_STEP_LIMIT = 4
 _TOO_SMALL_TO_RETELL = frozenset({"smollm2-135m"})
@@ -32,6 +33,7 @@ def build_agent(
     index: Searcher | Path | None = None,
     *,
     tools: Sequence[BaseTool] | None = None,
+    policy: Policy | None = None,
     step_limit: int = DEFAULT_STEP_LIMIT,
     temperature: float = 0.0,
     max_tokens: int = 512,
@@ -41,13 +43,15 @@ def build_agent(
 
     `engine` is an engine or a model's name (default: the embedded one), `index` a recipe index or its folder
     (default: the embedded recipes), `tools` what the agent may call instead of recipe_search and summarize:
-    an empty list makes it a plain chat. After `step_limit` tool calls it must answer.
+    an empty list makes it a plain chat. `policy` writes summaries in the engine's stead. After `step_limit`
+    tool calls it must answer.
     """
     from langchain.agents import create_agent
 
     from agent.chat import ReActChat
     from agent.engines import DEFAULT_MODEL, load_engine
     from agent.limits import NoRepeats, StepLimit
+    from agent.policy import PromptedPolicy
 
     running = load_engine(engine or DEFAULT_MODEL) if isinstance(engine, str | None) else engine
     chat = ReActChat(
@@ -58,7 +62,7 @@ def build_agent(
         grounded=running.name in _TOO_SMALL_TO_RETELL,
         examples=examples() if tools is None else [],
     )
-    offered = list(tools) if tools is not None else _own_tools(index, running)
+    offered = list(tools) if tools is not None else _own_tools(index, policy or PromptedPolicy(running))
     return create_agent(
         chat,
         offered,
@@ -68,12 +72,11 @@ def build_agent(
     )
 
 
-def _own_tools(index: Searcher | Path | None, engine: Engine) -> list[BaseTool]:
-    from agent.policy import PromptedPolicy
+def _own_tools(index: Searcher | Path | None, policy: Policy) -> list[BaseTool]:
     from tools import build_tools
 
     searcher = open_index(index) if isinstance(index, Path | None) else index
-    return build_tools(searcher, PromptedPolicy(engine))
+    return build_tools(searcher, policy)
 
 
 def examples() -> list[BaseMessage]:

@@ -1,11 +1,21 @@
-"""The summarizer that needs no training: any engine with a summarization prompt."""
+"""What writes summaries: any engine with a summarization prompt, or a policy that was trained to.
+
+A trained policy is prompted as in its training. It runs in the gguf engine where it was exported (an adapter:
+where its base is a GGUF as well), and in the hf engine elsewhere. Left out: exporting, which is training's.
+"""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
+from agent.engines import load_engine
 from agent.engines.base import Decoding, Engine, Message, Usage
 from agent.stopping import TurnStopped, current_stop
 from prompts import fill, prompt
+from tools.errors import UsageError
+from tools.models import CATALOGUE, model_path
+from tools.policy_folder import PolicyFolder, base_of, is_policy, read_policy
 
 MAX_SUMMARY_TOKENS = 160
 MAX_TEXT_TOKENS = (
@@ -14,18 +24,28 @@ MAX_TEXT_TOKENS = (
 
 # Templates that a catalogue model was trained with; every other model gets prompts/summarize.txt.
 _TEMPLATES: Mapping[str, str] = {"gpt2-cnn": "summarize_gpt2_cnn"}
+_UNTRAINED = Decoding(max_tokens=MAX_SUMMARY_TOKENS, repetition_penalty=1.1)
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """How a policy is asked for a summary: a template with {{text}}, the longest text, and the decoding."""
+
+    template: str
+    max_text_tokens: int = MAX_TEXT_TOKENS
+    decoding: Decoding = _UNTRAINED
 
 
 class PromptedPolicy:
-    """An engine as a `tools.summarize.Policy`."""
+    """An engine as a `tools.summarize.Policy`. Without a `prompting` it gets the one that suits its model."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, prompting: Prompting | None = None, *, name: str = "") -> None:
         self.engine = engine
-        self.name = engine.name
-        self._template = prompt(_TEMPLATES.get(engine.name, "summarize"))
+        self.name = name or engine.name
+        self._prompting = prompting or Prompting(prompt(_TEMPLATES.get(engine.name, "summarize")))
         self._overhead = engine.count_tokens(self._messages(""))
-        room = engine.context_tokens - self._overhead - MAX_SUMMARY_TOKENS
-        self.max_text_tokens = max(1, min(MAX_TEXT_TOKENS, room))
+        room = engine.context_tokens - self._overhead - self._prompting.decoding.max_tokens
+        self.max_text_tokens = max(1, min(self._prompting.max_text_tokens, room))
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text inside the prompt."""
@@ -33,10 +53,9 @@ class PromptedPolicy:
 
     def write(self, text: str) -> str:
         """A summary, sampled greedily; raises TurnStopped where the turn is told to stop."""
-        decoding = Decoding(max_tokens=MAX_SUMMARY_TOKENS, repetition_penalty=1.1)
         written: list[str] = []
         cut = False
-        for item in self.engine.stream(self._messages(text), decoding, current_stop()):
+        for item in self.engine.stream(self._messages(text), self._prompting.decoding, current_stop()):
             if not isinstance(item, Usage):
                 written.append(item)
             elif item.finish_reason == "cancelled":
@@ -46,8 +65,41 @@ class PromptedPolicy:
         summary = "".join(written).strip()
         return _whole_sentences(summary) if cut else summary
 
+    def close(self) -> None:
+        """Give the engine's memory and threads back."""
+        self.engine.close()
+
     def _messages(self, text: str) -> list[Message]:
-        return [{"role": "user", "content": fill(self._template, text=text)}]
+        return [{"role": "user", "content": fill(self._prompting.template, text=text)}]
+
+
+def load_policy(name_or_run: str, *, base_url: str | None = None) -> PromptedPolicy:
+    """A policy by a model's name or path, or by a run directory or its policy/ directory; close it after use.
+
+    Raises SouschefError for what cannot be found, is not whole, or does not fit its base.
+    """
+    path = Path(name_or_run).expanduser()
+    if name_or_run in CATALOGUE or not is_policy(path):
+        return PromptedPolicy(load_engine(name_or_run, base_url=base_url))
+    if base_url is not None:
+        raise UsageError(f"{path} is a policy on this machine: leave out the server's address.")
+    return _trained(read_policy(path))
+
+
+def _trained(policy: PolicyFolder) -> PromptedPolicy:
+    """The policy, greedy and without the penalty that untrained models need: as it was evaluated."""
+    card = policy.card
+    prompting = Prompting(card.template, card.max_text_tokens, Decoding(max_tokens=card.max_new_tokens))
+    return PromptedPolicy(_engine(policy), prompting, name=card.name)
+
+
+def _engine(policy: PolicyFolder) -> Engine:
+    plain = not policy.card.chat
+    if policy.card.kind == "full":
+        return load_engine(str(policy.gguf or policy.path), plain=plain)
+    base = base_of(policy)
+    exported = policy.gguf if policy.gguf and model_path(base).format == "gguf" else None
+    return load_engine(base, adapter=exported or policy.path, plain=plain)
 
 
 def _whole_sentences(text: str) -> str:

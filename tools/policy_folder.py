@@ -6,11 +6,14 @@ this leaves out: writing the folder, which is training's, and the weights themse
 """
 
 import json
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from tools.errors import TrainingError
+from tools.catalogue import CATALOGUE, CatalogueEntry, HubSource
+from tools.errors import ModelFileError, TrainingError
+from tools.models import fetch_model
 from tools.weights import looks_whole
 
 FORMAT = 1
@@ -19,6 +22,7 @@ POLICY = "policy"
 PREVIOUS_SUFFIX = ".previous"  # of the folder that stands in while a newer policy takes its place
 GGUF_FILES = {"full": "policy.gguf", "adapter": "adapter.gguf"}
 
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _PREVIOUS = POLICY + PREVIOUS_SUFFIX
 _RUN_FILES = ("metrics.jsonl", "checkpoints", "timing.jsonl")
 _NEEDED = {
@@ -50,11 +54,18 @@ class PolicyCard:
 
 @dataclass(frozen=True)
 class PolicyFolder:
-    """A whole policy: its folder, its card, and its GGUF export where it has one."""
+    """A whole policy: its folder and its card."""
 
     path: Path
     card: PolicyCard
-    gguf: Path | None
+
+    @property
+    def gguf(self) -> Path | None:
+        """Its export to GGUF, where it has one; TrainingError where that is cut off."""
+        path = self.path / GGUF_FILES[self.card.kind]
+        if path.exists() and not looks_whole(path):
+            raise TrainingError(f"{path} is incomplete: delete it or export it again.")
+        return path if path.exists() else None
 
 
 def is_policy(path: Path) -> bool:
@@ -75,10 +86,43 @@ def read_policy(run: Path) -> PolicyFolder:
         if not (folder / name).is_file():
             raise TrainingError(f"{folder} has no {name}: copy the whole folder again.")
     _whole_weights(folder, card.kind)
-    gguf = folder / GGUF_FILES[card.kind]
-    if gguf.exists() and not looks_whole(gguf):
-        raise TrainingError(f"{gguf} is incomplete: delete it or export it again.")
-    return PolicyFolder(folder, card, gguf if gguf.exists() else None)
+    return PolicyFolder(folder, card)
+
+
+def base_of(policy: PolicyFolder) -> str:
+    """What an adapter's base is loaded by: a catalogue name or a path. One on the hub is fetched if need be.
+
+    Raises TrainingError where the base cannot be had.
+    """
+    base = policy.card.base
+    if base in CATALOGUE or Path(base).expanduser().exists():
+        return base
+    problem = f"The base model {base} of the policy {policy.path} is not here"
+    if not _HUB_ID.fullmatch(base):
+        raise TrainingError(f'{problem}: put its new path into {CARD}, as "base".')
+    return str(_in_hub_cache(base) or _fetched(base, problem))
+
+
+def _in_hub_cache(repo: str) -> str | None:
+    """The snapshot that training left in the hub client's own cache."""
+    from huggingface_hub import errors, snapshot_download
+
+    try:
+        return snapshot_download(repo, local_files_only=True)
+    except errors.LocalEntryNotFoundError:
+        return None
+
+
+def _fetched(repo: str, problem: str) -> Path:
+    name = repo.replace("/", "--")
+    entry = CatalogueEntry(name, "llm", "hf", "model.safetensors", (HubSource(repo),), "its own", 0)
+    try:
+        return fetch_model(entry).path
+    except ModelFileError as error:
+        raise TrainingError(
+            f"{problem} and could not be fetched: connect to the model hub, "
+            f'or put the path of a copy into {CARD}, as "base".'
+        ) from error
 
 
 def _folder(run: Path) -> Path:

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tools.catalogue import CATALOGUE
 from tools.files import saying_what_the_disk_refused, sync_folder
 from tools.policy_folder import CARD, PREVIOUS_SUFFIX, PolicyCard
 
@@ -36,6 +37,8 @@ def save_policy(
     full weights. `template` holds {{text}}. `value_head` is an nn.Module. Raises SouschefError where the
     disk refuses.
     """
+    if base not in CATALOGUE and Path(base).expanduser().exists():
+        base = str(Path(base).expanduser().resolve())  # found from any working directory
     adapter = hasattr(model, "peft_config")  # a PeftModel, without importing peft where there is none
     card = PolicyCard(
         name=name,

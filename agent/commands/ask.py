@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ def _finite(_context: click.Context, _option: click.Parameter, value: float) -> 
 @click.option("--model", default=None, help="A model's name, a .gguf file, a folder, or openai/NAME.")
 @click.option("--base-url", default=None, help="Where the server of an openai/NAME model answers.")
 @click.option("--index", type=click.Path(path_type=Path), default=None, help="A recipe index of your own.")
+@click.option("--policy", default=None, help="What writes summaries: a model, or a training run.")
 @click.option("--no-tools", is_flag=True, help="Ask the model alone, without recipes or summaries.")
 @click.option("--trace", is_flag=True, help="Show every step in full.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -52,6 +53,7 @@ def ask(
     model: str | None,
     base_url: str | None,
     index: Path | None,
+    policy: str | None,
     no_tools: bool,
     trace: bool,
     as_json: bool,
@@ -76,15 +78,22 @@ def ask(
 
     from agent.build import build_agent, open_index
     from agent.engines import DEFAULT_MODEL, load_engine
+    from agent.policy import load_policy
     from agent.session import Session, check_question
 
     check_question(asked, attachments)
+    if policy and no_tools:
+        raise UsageError("With --no-tools nothing summarizes: leave --policy out.")
     recipes = None if no_tools else open_index(index)
-    with closing(load_engine(model or DEFAULT_MODEL, base_url=base_url, context_tokens=context)) as engine:
+    with ExitStack() as opened:
+        writer = opened.enter_context(closing(load_policy(policy))) if policy else None
+        engine = load_engine(model or DEFAULT_MODEL, base_url=base_url, context_tokens=context)
+        opened.callback(engine.close)
         agent = build_agent(
             engine,
             recipes,
             tools=[] if no_tools else None,
+            policy=writer,
             step_limit=step_limit,
             temperature=temperature,
             max_tokens=max_tokens,

@@ -11,7 +11,7 @@ from agent.commands.texts import read_text
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--policy", default=None, help="What writes the summary: a model's name, a file or a folder.")
+@click.option("--policy", default=None, help="What writes it: a model, or a training run.")
 @click.option("--base-url", default=None, help="Where the server of an openai/NAME policy answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def summarize(file: Path, policy: str | None, base_url: str | None, as_json: bool) -> None:
@@ -21,8 +21,8 @@ def summarize(file: Path, policy: str | None, base_url: str | None, as_json: boo
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-    from agent.engines import DEFAULT_MODEL, load_engine
-    from agent.policy import PromptedPolicy
+    from agent.engines import DEFAULT_MODEL
+    from agent.policy import load_policy
     from tools.summarize import summarize as summarized
 
     columns = (
@@ -33,13 +33,9 @@ def summarize(file: Path, policy: str | None, base_url: str | None, as_json: boo
     )
     shown = Console(stderr=True)
     bar = Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal)
-    with closing(load_engine(policy or DEFAULT_MODEL, base_url=base_url)) as engine, bar:
+    with closing(load_policy(policy or DEFAULT_MODEL, base_url=base_url)) as writer, bar:
         task = bar.add_task("", total=None)
-        summary = summarized(
-            text,
-            PromptedPolicy(engine),
-            lambda done, known: bar.update(task, completed=done, total=known),
-        )
+        summary = summarized(text, writer, lambda done, known: bar.update(task, completed=done, total=known))
     if as_json:
         fields = {"summary": summary.text, "policy": summary.policy}
         numbers = {"input_tokens": summary.input_tokens, "chunks": summary.chunks}

@@ -33,16 +33,25 @@ def load_engine(
     base_url: str | None = None,
     server_grammar: ServerGrammar | None = None,
     adapter: Path | None = None,
+    plain: bool = False,
 ) -> Engine:
     """Load a model by catalogue name, path, or "openai/NAME" for a server.
 
-    `quantize` is for Hugging Face folders, `adapter` (a LoRA in GGUF form) for GGUF models, `base_url` for
-    servers; `server_grammar` names the kind of a server that was set up for llguidance grammars. Raises
-    SouschefError for an unknown model and for options that the model cannot take.
+    `quantize` is for Hugging Face folders, `base_url` for servers; `server_grammar` names the kind of a
+    server that was set up for llguidance grammars. `adapter` is a LoRA: a .gguf file for a GGUF model, or a
+    folder of peft, with which either kind runs in the hf engine. A `plain` model reads the messages' contents
+    without a chat template. Raises SouschefError for an unknown model and for options that it cannot take.
     """
     _positive(context_tokens=context_tokens, threads=threads)
     if model.startswith(_SERVER_PREFIX):
-        _only(model, "a server's model", threads=threads, quantize=quantize, adapter=adapter)
+        _only(
+            model,
+            "a server's model",
+            threads=threads,
+            quantize=quantize,
+            adapter=adapter,
+            plain=plain or None,
+        )
         return _served(model.removeprefix(_SERVER_PREFIX), base_url, context_tokens, server_grammar)
     _only(model, "a local model", base_url=base_url, server_grammar=server_grammar)
 
@@ -50,15 +59,21 @@ def load_engine(
 
     if model in CATALOGUE and CATALOGUE[model].role == "embedder":
         raise ModelFileError(f"{model} is an embedder and writes no text: choose a language model.")
-    files = model_path(_for_this_machine(model))
+    of_peft = adapter is not None and adapter.is_dir()
+    files = model_path(model if of_peft else _for_this_machine(model))
     if files.format == "gguf":
         _only(model, "a GGUF model", quantize=quantize)
+    if files.format == "gguf" and not of_peft:
         from agent.engines.gguf import GgufEngine
 
         return GgufEngine(
-            files.path, name=files.name, context_tokens=context_tokens, threads=threads, adapter=adapter
+            files.path,
+            name=files.name,
+            context_tokens=context_tokens,
+            threads=threads,
+            adapter=adapter,
+            plain=plain,
         )
-    _only(model, "a Hugging Face model", adapter=adapter)
     from agent.engines.hf import HfEngine
 
     return HfEngine(
@@ -67,6 +82,8 @@ def load_engine(
         context_tokens=context_tokens,
         threads=threads,
         quantize=quantize or _QUANTIZED.get(model),
+        adapter=adapter,
+        plain=plain,
     )
 
 

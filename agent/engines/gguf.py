@@ -14,7 +14,7 @@ from typing import Any
 from agent.engines.base import Decoding, FinishReason, Message, Usage
 from agent.engines.grammar import checked_grammar
 from agent.engines.llama_server import Chunk, LlamaServer
-from agent.engines.templates import fold_system, keeps_system
+from agent.engines.templates import Template, fold_system, join_contents, keeps_system
 from agent.engines.text import (
     DEFAULT_CONTEXT_TOKENS,
     PENALTY_WINDOW_TOKENS,
@@ -42,13 +42,16 @@ class GgufEngine:
         context_tokens: int | None = None,
         threads: int | None = None,
         adapter: Path | None = None,
+        plain: bool = False,
     ) -> None:
         self.name = name or path.stem
         self._server = LlamaServer(path, context_tokens or DEFAULT_CONTEXT_TOKENS, threads, adapter)
         facts = self._server.facts()
         self.context_tokens = checked_context(context_tokens, facts["n_ctx_train"], self.name)
         self.obeys_grammar = facts["vocab_type"] != _SENTENCEPIECE
-        self._folds = not keeps_system(self._server.render)
+        # llama.cpp has a chat template of its own for a model without one, which no base model was trained on
+        self._template: Template = join_contents if plain else self._server.render
+        self._folds = not keeps_system(self._template)
         self._worker = Worker()
         self._tokens = lru_cache(maxsize=_PROMPTS_KEPT)(self._tokenize)
 
@@ -84,7 +87,7 @@ class GgufEngine:
 
     def _tokenize(self, turns: tuple[tuple[Any, str], ...]) -> list[int]:
         messages: list[Message] = [{"role": role, "content": content} for role, content in turns]
-        return self._server.tokenize(self._server.render(fold_system(messages) if self._folds else messages))
+        return self._server.tokenize(self._template(fold_system(messages) if self._folds else messages))
 
 
 def _request(prompt: list[int], decoding: Decoding, obeys_grammar: bool) -> dict[str, Any]:

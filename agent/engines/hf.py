@@ -56,15 +56,18 @@ class HfEngine:
         context_tokens: int | None = None,
         threads: int | None = None,
         quantize: Quantization | None = None,
+        adapter: Path | None = None,
+        plain: bool = False,
     ) -> None:
         _set_threads(threads)
         self.name = name or path.name
-        self._tokenizer = load_tokenizer(path)
-        self._model: Any = load_model(path, quantize)
+        self._tokenizer = load_tokenizer(path, adapter)
+        self._model: Any = load_model(path, quantize, adapter)
         trained = int(self._model.config.get_text_config().max_position_embeddings)
         self.context_tokens = checked_context(context_tokens, trained, self.name)
         self._ends = end_tokens(self._model, self._tokenizer)
-        self._folds = self._tokenizer.chat_template is not None and not keeps_system(self._render)
+        self._plain = plain or self._tokenizer.chat_template is None
+        self._folds = not self._plain and not keeps_system(self._render)
         self._memory = _PrefixMemory(self._model)
         self._worker = Worker()
         self._tokens = lru_cache(maxsize=_PROMPTS_KEPT)(self._tokenize)
@@ -103,7 +106,7 @@ class HfEngine:
 
     def _tokenize(self, turns: tuple[tuple[Any, str], ...]) -> list[int]:
         messages: list[Message] = [{"role": role, "content": content} for role, content in turns]
-        if self._tokenizer.chat_template is None:
+        if self._plain:
             return list(self._tokenizer(join_contents(messages)).input_ids)
         text = self._render(fold_system(messages) if self._folds else messages)
         return list(self._tokenizer(text, add_special_tokens=False).input_ids)

@@ -1,15 +1,17 @@
-"""Load a causal language model from a folder in Hugging Face layout.
+"""Load a causal language model from a folder in Hugging Face layout, and a LoRA adapter of peft onto it.
 
 Safetensors only, no code from the folder, nothing fetched. On a GPU the weights are bfloat16 (float16 where
 the card lacks it), or 8 or 4 bits wide through bitsandbytes; on a CPU float32, since half precision is slower
-on most of them.
+on most of them. A GGUF file becomes such dense weights too: slower than llama.cpp, for a peft adapter's sake.
 """
 
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tools.errors import ModelFileError, SouschefError
+from tools.errors import ModelFileError, SouschefError, UsageError
+from tools.weights import looks_whole
 
 if TYPE_CHECKING:
     import torch
@@ -17,17 +19,26 @@ if TYPE_CHECKING:
 Quantization = Literal["4bit", "8bit"]
 
 
-def load_model(path: Path, quantize: Quantization | None) -> Any:
-    """The model in evaluation mode, on the GPU where there is one."""
+def load_model(path: Path, quantize: Quantization | None, adapter: Path | None = None) -> Any:
+    """The model in evaluation mode, on the GPU where there is one; `adapter` is a folder of peft."""
     from transformers import AutoModelForCausalLM
 
+    if adapter is not None:
+        _check_adapter(path, adapter)
+    if missing := [name for name in _also_needed(path, adapter) if find_spec(name) is None]:
+        raise SouschefError(f"Loading {path.name} needs more: run `pip install {' '.join(missing)}`.")
     device = _device()
-    options: dict[str, Any] = {"dtype": _dtype(device, quantize)}
+    folder, options = _folder_and_options(path)
+    options |= {"dtype": _dtype(device, quantize)}
+    if path.suffix == ".gguf":
+        from transformers import GgufConfig
+
+        options |= {"quantization_config": GgufConfig(dequantize=True)}
     if quantize is not None:
         options |= {"quantization_config": _quantization(quantize, device), "device_map": {"": device}}
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            path,
+            folder,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
@@ -39,15 +50,55 @@ def load_model(path: Path, quantize: Quantization | None) -> Any:
     model, report = loaded
     if report["missing_keys"]:  # transformers fills them with random numbers
         raise ModelFileError(f"{path} lacks weights of a language model: choose one that writes text.")
+    if adapter is not None:
+        model = _adapted(model, adapter, merge=quantize is None)
     return (model if quantize else model.to(device)).eval()
 
 
-def load_tokenizer(path: Path) -> Any:
-    """The folder's fast tokenizer."""
+def _also_needed(path: Path, adapter: Path | None) -> list[str]:
+    return ["peft"] * (adapter is not None) + ["gguf"] * (path.suffix == ".gguf")
+
+
+def _check_adapter(path: Path, adapter: Path) -> None:
+    if not (adapter / "adapter_config.json").is_file():
+        raise UsageError(
+            f"{path.name} is a Hugging Face model, which takes no adapter but a folder of peft: "
+            f"{adapter} is none."
+        )
+    if not looks_whole(adapter / "adapter_model.safetensors"):
+        raise ModelFileError(f"{adapter} has no whole adapter_model.safetensors: copy it here again.")
+
+
+def _adapted(model: Any, adapter: Path, *, merge: bool) -> Any:
+    """The model with a LoRA on it, or where its weights are dense with it in them, which is faster."""
+    from peft import PeftModel
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # between the two libraries, of no use to the user
+        try:
+            adapted: Any = PeftModel.from_pretrained(model, adapter)
+        except (ValueError, RuntimeError) as error:  # shapes or names that are not this model's
+            raise ModelFileError(
+                f"The adapter {adapter} does not fit its base: {_first_line(error)}"
+            ) from error
+    return adapted.merge_and_unload() if merge else adapted
+
+
+def _folder_and_options(path: Path) -> tuple[Path, dict[str, Any]]:
+    return (path.parent, {"gguf_file": path.name}) if path.suffix == ".gguf" else (path, {})
+
+
+def load_tokenizer(path: Path, adapter: Path | None = None) -> Any:
+    """The folder's fast tokenizer, or the one that an adapter was trained with, where it has one."""
     from transformers import AutoTokenizer
 
+    if adapter is not None and (adapter / "tokenizer.json").is_file():
+        path = adapter
+    folder, options = _folder_and_options(path)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True, **options
+        )
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path} has no tokenizer that loads: {_first_line(error)}") from error
     if not tokenizer.is_fast:
