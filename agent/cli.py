@@ -22,6 +22,7 @@ COMMANDS = {
     "index": ("index", "Build, extend, search and check a recipe index."),
     "models": ("models", "List, fetch and find model files."),
     "summarize": ("summarize", "Summarize a text file or standard input."),
+    "train": ("train", "Fine-tune a model: SFT, reward models, PPO."),
 }
 
 

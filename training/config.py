@@ -1,8 +1,8 @@
 """Configs: one frozen dataclass is the TOML file, the command's `--set` flags and the record in a run.
 
 `load_config` reads any of them, here and in supervised_config.py; an unknown key, a value of the wrong type
-or out of range is an error that says what would be right. Left out: environment variables and files that include
-files, so that the record in a run directory is all there is to know.
+or out of range is an error that says what would be right. Left out: environment variables and files that
+include files, so that the record in a run directory is all there is to know.
 """
 
 import dataclasses

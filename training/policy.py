@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-VALUE_HEAD_FILE = "value_head.safetensors"
+_VALUE_HEAD = "value_head.safetensors"  # beside the weights of a policy that PPO has trained
 _CPU_TOKENS_AT_ONCE = 1024  # padding included; more is no faster there and takes more memory
 _GPU_TOKENS_AT_ONCE = 16_384
 _LOGITS_TOLERANCE = 1e-3
@@ -66,7 +66,9 @@ class Policy:
         _fuse_gelu(model)
         if config.lora_rank:
             model = _with_lora(model, config)
-        return cls(model, tokenizer, precision=config.precision, value_seed=config.seed)
+        policy = cls(model, tokenizer, precision=config.precision, value_seed=config.seed)
+        _take_value_head(policy, Path(config.model) / _VALUE_HEAD)
+        return policy
 
     # ---- what is trained
 
@@ -163,17 +165,6 @@ class Policy:
         states = trunk(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
         return states[row.to(self.device), before.to(self.device)], targets, mask.to(self.device)
 
-    # ---- on disk
-
-    def save_value_head(self, folder: Path) -> None:
-        """The value head beside the policy, in safetensors."""
-        from safetensors.torch import save_file
-
-        save_file(
-            {name: p.detach().cpu() for name, p in self.value_head.state_dict().items()},
-            folder / VALUE_HEAD_FILE,
-        )
-
 
 def _entropy(logits: "Tensor") -> "Tensor":
     """Entropy in nats of the next token: (tokens,)."""
@@ -187,7 +178,7 @@ def _spread(tokens: "Tensor", mask: "Tensor") -> "Tensor":
 
 
 def _value_head(width: int, seed: int) -> Any:
-    """A linear layer that begins near zero, N(0, 1 / (width + 1)) as Huang et al. 2024 (arXiv 2403.17031) have it."""
+    """A linear layer that begins near zero: N(0, 1 / (width + 1)), Huang et al. 2024 (arXiv 2403.17031)."""
     import torch
 
     head = torch.nn.Linear(width, 1)
@@ -195,6 +186,16 @@ def _value_head(width: int, seed: int) -> Any:
     torch.nn.init.normal_(head.weight, std=(width + 1) ** -0.5, generator=generator)
     torch.nn.init.zeros_(head.bias)
     return head
+
+
+def _take_value_head(policy: Policy, file: Path) -> None:
+    """Go on with the value head of an earlier run, where the model comes out of one."""
+    from safetensors.torch import load_file
+
+    if file.is_file():
+        tensors = load_file(file)
+        if tensors["weight"].shape == policy.value_head.weight.shape:
+            policy.value_head.load_state_dict(tensors)
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -26,8 +26,8 @@ def token_rewards(
 ) -> "Tensor":
     """Rewards of each token: minus kl_coef times the log-ratio, and the score at the last real token.
 
-    `scores` is (rows,), the rest (rows, response); the log-ratio is a one-sample estimate of the KL divergence
-    ([Z] eq. 2, [S] section 3.4). A row without tokens keeps no score.
+    `scores` is (rows,), the rest (rows, response); the log-ratio is a one-sample estimate of the KL
+    divergence ([Z] eq. 2, [S] section 3.4). A row without tokens keeps no score.
     """
     rewards = -kl_coef * (logprobs - reference_logprobs) * mask
     lengths = mask.sum(1)

@@ -1,9 +1,9 @@
 """Rollouts: a batch of prompts is continued by the policy, with log-probabilities and values as they fall.
 
-The whole batch is read at once, padded on the left, and grows with a cache of keys and values that never copies
-what it holds; rows that have ended leave the batch. What the behaviour policy thought of its tokens is noted
-while sampling, so that no second pass is needed. Each row draws from its own seed: neither the batch it is in
-nor the number of processes changes what it says. Left out: beams, and sampling without replacement.
+The whole batch is read at once, padded on the left, and grows with a cache of keys and values that never
+copies what it holds; rows that have ended leave the batch. What the behaviour policy thought of its tokens is
+noted while sampling, so that no second pass is needed. Each row draws from its own seed: neither the batch it
+is in nor the number of processes changes what it says. Left out: beams.
 """
 
 from collections.abc import Sequence

@@ -69,7 +69,7 @@ class Update:
         )
 
     def learn(self, experience: Experience, step: int) -> Tally:
-        """All epochs over a batch; `step` counts from 0. Raises TrainingError where the loss is not a number."""
+        """All epochs over a batch; `step` counts from 0. Raises TrainingError where the loss is no number."""
         tally = Tally()
         self._set_learning_rates(step)
         for epoch in range(self._config.ppo_epochs):
@@ -170,7 +170,8 @@ class Update:
         norm = float(torch.nn.utils.clip_grad_norm_(list(self.weights.values()), self._config.max_grad_norm))
         if not np.isfinite(norm):
             raise TrainingError(
-                f"The gradient is no number any more at step {step + 1}: lower learning_rate, or raise kl_coef."
+                f"The gradient is no number any more at step {step + 1}: "
+                "lower learning_rate, or raise kl_coef."
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

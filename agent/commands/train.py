@@ -1,0 +1,157 @@
+"""`souschef train`: fine-tune a model on one's own machine. The work is in training/."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tools.errors import TrainingError
+
+CONFIGS = Path(__file__).parents[2] / "training/configs"
+
+_config = click.argument("config", type=click.Path(path_type=Path))
+_set = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting of the config; repeatable.",
+)
+_out = click.option(
+    "--out", type=click.Path(path_type=Path), help="The run's directory [default: runs/NAME]."
+)
+_resume = click.option(
+    "--resume", is_flag=True, help="Go on after the newest checkpoint in the run's directory."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group()
+def train() -> None:
+    """Fine-tune a language model: SFT, a reward model, or PPO on a reward.
+
+    CONFIG is a TOML file, or the name of one that ships: souschef train configs lists them.
+    """
+
+
+@train.command()
+@_config
+@_set
+@_out
+@_resume
+@_json
+def ppo(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:
+    """Fine-tune a policy with PPO on a reward."""
+    from training.config import PPOConfig, load_config
+
+    settings = load_config(PPOConfig, _path(config), overrides)
+    from training.trainer import PPOTrainer
+
+    run = PPOTrainer(settings, _run(out, settings.name)).train(resume=resume)
+    _show(run, as_json)
+
+
+@train.command()
+@_config
+@_set
+@_out
+@_resume
+@_json
+def sft(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:
+    """Fine-tune a model on texts that show what to write."""
+    from training.config import load_config
+    from training.supervised_config import SFTConfig
+
+    settings = load_config(SFTConfig, _path(config), overrides)
+    from training.sft import run_sft
+
+    _show(run_sft(settings, _run(out, settings.name), resume), as_json)
+
+
+@train.command()
+@_config
+@_set
+@_out
+@_resume
+@_json
+def reward(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:
+    """Train a reward model on answers that people preferred to others."""
+    from training.config import load_config
+    from training.supervised_config import RewardModelConfig
+
+    settings = load_config(RewardModelConfig, _path(config), overrides)
+    from training.reward_model import run_reward_model
+
+    _show(run_reward_model(settings, _run(out, settings.name), resume), as_json)
+
+
+@train.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--outtype", type=click.Choice(["f32", "f16", "q8_0"]), default="f16", show_default=True)
+@_json
+def export(run: Path, outtype: str, as_json: bool) -> None:
+    """Write the policy of RUN as GGUF, for the gguf engine and other programs on llama.cpp."""
+    from training.gguf_export import export_gguf
+
+    file = export_gguf(run, outtype=outtype)
+    click.echo(json.dumps({"file": str(file)}) if as_json else str(file))
+
+
+@train.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def report(run: Path) -> None:
+    """Write RUN/report.html again, also while the run goes on."""
+    if not (run / "config.json").is_file():
+        raise TrainingError(
+            f"{run} is no run directory (no config.json): name the --out of a training command."
+        )
+    from training.report import write_report
+
+    click.echo(str(write_report(run)))
+
+
+@train.command()
+def configs() -> None:
+    """List the configs that ship."""
+    for path in sorted(CONFIGS.glob("*.toml")):
+        first = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("#").strip()
+        click.echo(f"{path.stem:24} {first}")
+
+
+def _path(config: Path) -> Path:
+    """A config's file; a bare name is one that ships."""
+    shipped = CONFIGS / f"{config}.toml"
+    return shipped if not config.exists() and config.parent == Path() and shipped.is_file() else config
+
+
+def _run(out: Path | None, name: str) -> Path:
+    return out or Path("runs") / name
+
+
+def _show(run: Path, as_json: bool) -> None:
+    """What came of a run: its table before and after, and where everything lies."""
+    if as_json:
+        click.echo(json.dumps(_result(run), ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    result = _result(run)
+    if "evaluation" in result:
+        from training.evaluation_table import evaluation_table
+
+        for key in result["evaluation"]:
+            if key.startswith("temperature_"):
+                temperature = float(key.removeprefix("temperature_"))
+                Console(stderr=True).print(evaluation_table(result["evaluation"], temperature))
+    for name, place in result["files"].items():
+        click.echo(f"{name:8} {place}")
+
+
+def _result(run: Path) -> dict[str, Any]:
+    files = {"policy": "policy", "model": "model", "report": "report.html", "metrics": "metrics.jsonl"}
+    found = {name: str(run / file) for name, file in files.items() if (run / file).exists()}
+    result: dict[str, Any] = {"run": str(run), "files": found}
+    if (run / "evaluation.json").is_file():
+        result["evaluation"] = json.loads((run / "evaluation.json").read_bytes())
+    return result

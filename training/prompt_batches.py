@@ -1,0 +1,42 @@
+"""Which prompts a PPO step gets: every row once before any comes again, in an order that the seed decides.
+
+A step's prompts follow from the seed and the step's number alone, so that a run that goes on after a kill
+sees what it would have seen.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tools.errors import TrainingError
+
+if TYPE_CHECKING:
+    from training.data import Prompt, PromptMaker, Row
+
+
+class PromptBatches:
+    """Batches of prompts by step; raises TrainingError where no row makes a prompt."""
+
+    def __init__(self, rows: "Sequence[Row]", maker: "PromptMaker", seed: int, *, lengths_vary: bool) -> None:
+        made = ((row, maker.make(row, seed)) for row in rows)
+        self._prompts = [(row, prompt) for row, prompt in made if prompt is not None]
+        if not self._prompts:
+            raise TrainingError("Every article is too long for max_prompt_tokens: raise it, or cut them.")
+        self._maker, self._seed, self._lengths_vary = maker, seed, lengths_vary
+
+    def __len__(self) -> int:
+        return len(self._prompts)
+
+    def batch(self, step: int, size: int) -> "list[Prompt]":
+        """The prompts of a step, which counts from 0."""
+        return [self._prompt(place) for place in range(step * size, (step + 1) * size)]
+
+    def _prompt(self, place: int) -> "Prompt":
+        """The prompt at a place in the endless stream of shuffled rows."""
+        turn, place_in_turn = divmod(place, len(self._prompts))
+        order = np.random.default_rng([self._seed, turn]).permutation(len(self._prompts))
+        row, prompt = self._prompts[order[place_in_turn]]
+        if not self._lengths_vary:
+            return prompt
+        return self._maker.make(row, self._seed + place) or prompt

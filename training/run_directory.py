@@ -1,0 +1,91 @@
+"""A run directory: the only thing between training and the rest, and what a killed run goes on from.
+
+The config is written before the first step. A directory with a run in it is never written over: it is gone on
+with, under the very config that it began with, or another directory is chosen.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools.errors import TrainingError
+from tools.files import atomic_write, saying_what_the_disk_refused
+from training.config import to_json
+
+if TYPE_CHECKING:
+    from training.processes import Processes
+
+CONFIG = "config.json"
+
+
+class RunDirectory:
+    """Reads for every process, writes for the main one."""
+
+    def __init__(self, path: Path, config: Any, processes: "Processes | None" = None) -> None:
+        self.path, self._config = path, to_json(config)
+        self._writes = processes is None or processes.is_main
+        self._processes = processes
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints lie."""
+        return self.path / "checkpoints"
+
+    def open(self, *, resume: bool) -> None:
+        """Begin a run here or go on with the one that is here; TrainingError where neither can be."""
+        recorded = self._recorded()
+        if recorded is not None and not resume:
+            raise TrainingError(
+                f"{self.path} holds a run already: go on with it by --resume, or choose another --out."
+            )
+        if recorded is not None:
+            self._check_same(recorded)
+        if self._processes:
+            self._processes.wait()  # all have read before one writes
+        if recorded is None:
+            self.write(CONFIG, self._config)
+        elif self._writes:
+            with saying_what_the_disk_refused(self.path):
+                (self.path / ".writable").touch()
+                (self.path / ".writable").unlink()
+
+    def write(self, name: str, content: Any) -> None:
+        """A JSON file that appears whole."""
+        self._write(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def write_lines(self, name: str, lines: Sequence[Any]) -> None:
+        """A JSONL file that appears whole."""
+        self._write(name, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+    def read_lines(self, name: str) -> list[Any] | None:
+        """A JSONL file that write_lines wrote; None where there is none."""
+        file = self.path / name
+        if not file.is_file():
+            return None
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+    def _write(self, name: str, text: str) -> None:
+        if self._writes:
+            with atomic_write(self.path / name) as file:
+                file.write(text.encode())
+
+    def _recorded(self) -> dict[str, Any] | None:
+        file = self.path / CONFIG
+        if not file.exists():
+            return None
+        try:
+            recorded: dict[str, Any] = json.loads(file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"{file} cannot be read as a config: choose another --out.") from error
+        return recorded
+
+    def _check_same(self, recorded: dict[str, Any]) -> None:
+        keys = sorted({*recorded, *self._config})
+        changed = [key for key in keys if recorded.get(key) != self._config.get(key)]
+        if changed:
+            key, asked = changed[0], self._config.get(changed[0])
+            raise TrainingError(
+                f"The run in {self.path} began with {key} = {recorded.get(key)!r}, not {asked!r}: "
+                "resume it with the same settings, or choose another --out."
+            )

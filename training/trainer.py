@@ -1,0 +1,216 @@
+"""A PPO run from its config to a policy that others can load: `PPOTrainer(config, out).train()`.
+
+A run directory is all it leaves behind: the config before the first step, metrics line by line, checkpoints
+to go on from, the policy, and a report. Numbers that depend on the clock are kept apart (timing.jsonl): two
+runs with one seed write the same metrics. The steps themselves are in experience.py and update.py.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prompts import prompt as prompt_text
+from tools.errors import TrainingError
+from training.checkpoints import State, load_newest, save_checkpoint
+from training.config import PPOConfig
+from training.experience import Experience, gather_experience
+from training.ppo import KLController, explained_variance
+from training.processes import Processes
+from training.run_directory import RunDirectory
+from training.text_metrics import repetition
+from training.update import Update
+
+if TYPE_CHECKING:
+    from training.combined_reward import CombinedReward
+    from training.data import Row
+    from training.policy import Policy
+
+Metrics = dict[str, float]
+
+
+class PPOTrainer:
+    """One run of PPO; policy, rows and reward come from the config unless they are given."""
+
+    def __init__(
+        self,
+        config: PPOConfig,
+        out: Path,
+        *,
+        policy: "Policy | None" = None,
+        reward: "CombinedReward | None" = None,
+        rows: "tuple[Sequence[Row], Sequence[Row]] | None" = None,
+    ) -> None:
+        """`rows` are those to train on and those held out. SouschefError where something is missing."""
+        from training.data import PromptMaker, check_room
+        from training.policy import Policy
+        from training.prompt_batches import PromptBatches
+        from training.rewards import build_rewards
+
+        self.config, self.processes = config, Processes()
+        self.run = RunDirectory(out, config, self.processes)
+        train, self._held_out = rows or _load_rows(config)
+        self.policy = policy or Policy.load(config, self.processes.device)
+        check_room(config.max_prompt_tokens, config.max_new_tokens, self.policy.context_tokens, config.model)
+        self._template = prompt_text(config.prompt)
+        self._maker = PromptMaker(
+            self.policy.tokenizer,
+            self._template,
+            config.max_prompt_tokens,
+            min_prompt_tokens=config.min_prompt_tokens,
+            over_long=config.over_long,
+            chat=self._chat,
+        )
+        self.prompts = PromptBatches(
+            train, self._maker, config.seed, lengths_vary=config.min_prompt_tokens > 0
+        )
+        self.reward = reward or build_rewards(config.rewards, device=str(self.policy.device))
+        made = (self._maker.make(row, config.seed) for row in self._held_out)
+        self._held_out_prompts = [prompt for prompt in made if prompt is not None]
+        self._train_rows = train
+        self._update = Update(self.policy, config, self.processes)
+        self._kl = KLController(config.kl_coef, config.kl_target, config.kl_horizon)
+
+    @property
+    def _chat(self) -> bool:
+        return self.policy.tokenizer.chat_template is not None
+
+    def train(self, *, resume: bool = False) -> Path:
+        """Run, or go on after the newest checkpoint, to the end; returns the run directory."""
+        from training.data import split_record
+        from training.watching import Progress, RunLog
+
+        self.run.open(resume=resume)
+        self.run.write("split.json", split_record(self._train_rows, self._held_out, self.config.seed))
+        state = load_newest(self.run.checkpoints, self._update.weights, self._update.optimizer)
+        before = self._before(started=state is not None)
+        state = state or State(0, self.config.kl_coef)
+        self._kl.coef = state.kl_coef
+        log = RunLog(self.run.path, active=self.processes.is_main)
+        log.truncate_after(state.step)
+        with Progress(self.config.steps, done=state.step, active=self.processes.is_main) as progress, log:
+            for step in range(state.step, self.config.steps):
+                metrics, timing = self.step(step)
+                log.append(metrics, timing)
+                progress.update(metrics, timing)
+                self._checkpoint(step + 1)
+        self._finish(before)
+        return self.run.path
+
+    def step(self, step: int) -> tuple[Metrics, Metrics]:
+        """One batch of rollouts and what is learned from it: metrics, and seconds; `step` counts from 0."""
+        started = time.perf_counter()
+        prompts = self.prompts.batch(step, self.config.batch_size)
+        kl_coef = self._kl.coef
+        experience = gather_experience(
+            self.policy, prompts, self.reward, self.config, self.processes, step=step, kl_coef=kl_coef
+        )
+        rolled_out = time.perf_counter()
+        tally = self._update.learn(experience, step)
+        self._kl.update(float(experience.kl.mean()), len(experience.rows))
+        ended = time.perf_counter()
+        metrics = {"step": step + 1, **_told(experience), "kl_coef": kl_coef, **tally.metrics()}
+        metrics["learning_rate"] = self._update.learning_rate(step)
+        tokens = sum(len(row.prompt) + len(row.response) for row in experience.rows)
+        timing = {
+            "step": step + 1,
+            "seconds": ended - started,
+            "rollout_s": rolled_out - started,
+            "update_s": ended - rolled_out,
+            "tokens_per_s": tokens / (ended - started),
+        }
+        return metrics, timing
+
+    def _checkpoint(self, done: int) -> None:
+        if done % self.config.checkpoint_every and done != self.config.steps:
+            return
+        if self.processes.is_main:
+            state = State(done, self._kl.coef)
+            save_checkpoint(self.run.checkpoints, self._update.weights, self._update.optimizer, state)
+        self.processes.wait()
+
+    # ---- before and after
+
+    def _before(self, *, started: bool) -> list[Any]:
+        """What the start policy does on held-out rows; read again where the run has gone on since."""
+        from training.evaluation import results_from_json, results_to_json
+
+        kept = self.run.read_lines("evaluation_before.jsonl")
+        if kept is not None:
+            return results_from_json(kept)
+        if started:
+            raise TrainingError(
+                f"{self.run.path} has checkpoints but not what the start policy did "
+                "(evaluation_before.jsonl): begin again with another --out."
+            )
+        results = self._evaluate()
+        self.run.write_lines("evaluation_before.jsonl", results_to_json(results))
+        return results
+
+    def _evaluate(self) -> list[Any]:
+        from training.evaluation import evaluate
+
+        mine = self.processes.share(self._held_out_prompts)
+        return self.processes.gather(evaluate(self.policy, mine, self.reward, self.config))
+
+    def _finish(self, before: list[Any]) -> None:
+        """The policy, the evaluation after training, and the report."""
+        from training.evaluation import before_and_after, samples
+        from training.policy_folder import save_policy
+        from training.report import write_report
+
+        after = self._evaluate()
+        if self.processes.is_main:
+            save_policy(
+                self.run.path / "policy",
+                self.policy.model,
+                self.policy.tokenizer,
+                name=self.config.name,
+                base=self.config.model,
+                template=self._template,
+                chat=self._chat,
+                max_text_tokens=self._maker.max_text_tokens,
+                max_new_tokens=self.config.max_new_tokens,
+                value_head=self.policy.value_head,
+            )
+            if after:
+                prompts = self._held_out_prompts
+                self.run.write("evaluation.json", before_and_after(before, after, prompts, self.reward))
+                self.run.write_lines("samples.jsonl", samples(before, after, prompts))
+            write_report(self.run.path)
+        self.processes.wait()
+
+
+def _load_rows(config: PPOConfig) -> "tuple[list[Row], list[Row]]":
+    """Rows to train on and held-out rows, never the same article on both sides."""
+    from training.data import load_rows, split_rows, without_articles_of
+
+    rows = load_rows(config.data, subset=config.data_subset, split=config.data_split)
+    if not config.eval_data:
+        return split_rows(rows, config.eval_rows, config.seed)
+    others = load_rows(config.eval_data)
+    held_out = (
+        split_rows(others, config.eval_rows, config.seed)[1] if config.eval_rows < len(others) else others
+    )
+    return without_articles_of(rows, held_out), held_out
+
+
+def _told(experience: Experience) -> Metrics:
+    """What a batch of rollouts says, before anything is learned from it; means over rows or tokens."""
+    rows = experience.rows
+    rewards = [row.score for row in rows]
+    mean = sum(rewards) / len(rows)
+    parts = {f"reward/{name}": sum(row.parts[name] for row in rows) / len(rows) for name in rows[0].parts}
+    return {
+        "reward": mean,
+        "reward_std": (sum((reward - mean) ** 2 for reward in rewards) / len(rows)) ** 0.5,
+        **parts,
+        "score": float(experience.rewards.sum(1).mean()),
+        "kl": float(experience.kl.mean()),
+        "value_explained_variance": explained_variance(
+            experience.values, experience.returns, experience.mask
+        ),
+        "response_tokens": sum(len(row.response) for row in rows) / len(rows),
+        "eos_share": sum(row.finished for row in rows) / len(rows),
+        "repetition": sum(repetition(row.text) for row in rows) / len(rows),
+    }
