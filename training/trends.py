@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 Curve: TypeAlias = NDArray[np.float64]
 
 MIN_STEPS = 20  # below, two windows of ten steps overlap and every error is a guess
-SURE = 3.0  # standard errors; by chance alone about one curve in 500 would pass
-SURE_OF_A_LOSS = 4.0  # standard errors; more, since the best of many stretches is looked at
+SURE = 3.0  # standard errors; by chance alone about one simulated curve in 200 passes
+SURE_OF_A_LOSS = 5.0  # standard errors; more, since the best of many stretches is looked at
 _SMALLEST_WINDOW = 10
 _WINDOWS = 5  # the first and the last fifth: long enough to average noise out, short enough to see a change
 _MOST_ALIKE = 0.9  # above, the factor for steps that resemble each other has no bound
@@ -90,7 +90,8 @@ def trend(curve: Curve) -> Trend | None:
     window = max(_SMALLEST_WINDOW, n // _WINDOWS)
     slope, slope_error, _ = _line(curve)
     half_slope, half_error, _ = _line(curve[n // 2 :])
-    noise, inflation = _noise([_line(curve[:window])[2], _line(curve[-window:])[2]])
+    blocks = [curve[start : start + window] for start in range(n % window, n, window)]
+    noise, inflation = _noise([_line(block)[2] for block in blocks])
     moving = np.convolve(curve, np.full(window, 1 / window), "valid")
     first, last = float(curve[:window].mean()), float(curve[-window:].mean())
     return Trend(
@@ -120,13 +121,15 @@ def _line(curve: Curve) -> tuple[float, float, Curve]:
 def _noise(leftovers: list[Curve]) -> tuple[float, float]:
     """The standard deviation of a step, and how much likeness of neighbours widens the error of a mean.
 
-    Taking out a line makes neighbours look less alike than they are by about 2 / steps, which is added back.
+    Taking out a line makes neighbours look less alike than they are by about (2 + 4 alike) / steps, which is
+    added back (the known bias of an AR(1) coefficient that is estimated beside a line).
     """
     squares = sum(float(left @ left) for left in leftovers)
     noise = (squares / sum(len(left) - 2 for left in leftovers)) ** 0.5
     products = sum(float(left[1:] @ left[:-1]) for left in leftovers)
     alike = products / squares if squares > 0 else 0.0
-    alike = min(max(alike + 2 / len(leftovers[0]), 0.0), _MOST_ALIKE)
+    steps = len(leftovers[0])
+    alike = min(max((alike + 2 / steps) / (1 - 4 / steps), 0.0), _MOST_ALIKE)
     return noise, ((1 + alike) / (1 - alike)) ** 0.5
 
 
