@@ -36,8 +36,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import GPT2Config, GPT2ForSequenceClassification
 
     torch.manual_seed(0)
-    sizes = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64, "vocab_size": 300}
-    config = GPT2Config(**sizes, num_labels=1, pad_token_id=2, eos_token_id=2, initializer_range=0.5)
+    sizes: dict[str, Any] = {
+        "num_labels": 1,
+        "n_embd": 32,
+        "n_layer": 2,
+        "n_head": 2,
+        "n_positions": 64,
+        "vocab_size": 300,
+    }
+    config = GPT2Config(**sizes, pad_token_id=2, eos_token_id=2, initializer_range=0.5)
     folder = tmp_path_factory.mktemp("runs") / "preferred"
     saved(GPT2ForSequenceClassification(config), folder / "model", frame=False)
     (folder / "config.json").write_text("{}", encoding="utf-8")
@@ -52,14 +59,14 @@ def saved(model: Any, folder: Path, *, frame: bool = True) -> Path:
     special = ["<s>", "<pad>", "</s>"]
     letters = special + sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={letter: id for id, letter in enumerate(letters)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    tokenizer.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(special)
     if frame:
-        tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))  # type: ignore[assignment]
+        tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     names = {"pad_token": "<pad>"} if frame else {}
-    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", **names)
-    wrapped.save_pretrained(folder)
+    wrap: Any = PreTrainedTokenizerFast
+    wrap(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", **names).save_pretrained(folder)
     model.save_pretrained(folder)
     return folder
 
