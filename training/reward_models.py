@@ -6,6 +6,7 @@ the model reads are cut: at their end, or where the prompt is read too, at its s
 stays. Left out: quantized and half-precision scorers, since they are small beside the policy.
 """
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -134,7 +135,8 @@ class _Scorer:
         import torch
 
         with torch.inference_mode():
-            return torch.cat([self._model(**batch).logits.float().cpu() for batch in self._batches(texts)])
+            rows = [self._model(**batch).logits.float().cpu() for batch in self._batches(texts)]
+        return torch.cat([torch.empty(0, len(self.labels)), *rows])  # of no texts, no rows
 
     def _batches(self, texts: Sequence[str]) -> "Iterator[Mapping[str, torch.Tensor]]":
         ended = [text + self._end or self._for_nothing for text in texts]
@@ -163,7 +165,10 @@ def _model_folder(model: str) -> str:
 def _load(path: Path, name: str) -> Any:
     import torch
     from transformers import AutoModelForSequenceClassification
+    from transformers.utils import logging
 
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar in a log file is noise
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             path,

@@ -141,6 +141,7 @@ def test_an_empty_completion_is_scored(roberta: Path) -> None:
     scores = Classifier(model=str(roberta))(["p"] * 3, ["", "ham", ""])
     expected = direct(roberta, ["", "ham", ""])[:, 0].tolist()
     assert scores == pytest.approx(expected, abs=1e-5)
+    assert Classifier(model=str(roberta))([], []) == []
 
 
 def test_a_label_that_is_not_there_is_answered_with_the_nearest(roberta: Path) -> None:
