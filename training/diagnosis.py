@@ -63,12 +63,13 @@ def _progress(curves: Curves, reward: Trend) -> Finding:
     kl = curves["kl"]
     beside = f", while KL went from {short(kl.first)} to {short(kl.last)} nats a response" if kl else ""
     figures = reward.figures("reward") | (kl.figures("kl") if kl else {})
+    over = f"{moved(reward)} over {reward.n} steps"
     if reward.rises:
-        return Finding("learning", "good", f"Reward rose {moved(reward)}{beside}.", figures)
+        return Finding("learning", "good", f"Reward rose {over}{beside}.", figures)
     verb = "fell a little" if reward.falls else "did not rise"
     fell_back = short(reward.highest) if reward.lost > SURE_OF_A_LOSS else ""
     best = f" after a best stretch of {fell_back}" if fell_back else ""
-    return Finding("stalled", "warning", f"Reward {verb} {moved(reward)}{best}{beside}.", figures)
+    return Finding("stalled", "warning", f"Reward {verb} {over}{best}{beside}.", figures)
 
 
 def _hacking(curves: Curves, reward: Trend) -> Finding | None:
@@ -84,7 +85,7 @@ def _hacking(curves: Curves, reward: Trend) -> Finding | None:
     seen = [sign for sign in found if sign]
     if not seen:
         return None
-    sentence = f"Reward rose {moved(reward)}, but {_joined(seen)}."
+    sentence = f"Reward rose {moved(reward)} over {reward.n} steps, but {_joined(seen)}."
     return Finding("reward hacking", "bad", sentence, reward.figures("reward") | _figures(seen))
 
 
@@ -101,9 +102,8 @@ def _collapse(curves: Curves, reward: Trend) -> Finding | None:
     seen = [sign for sign in found if sign]
     if not seen:
         return None
-    sentence = _joined(seen)
     figures = reward.figures("reward") | _figures(seen)
-    return Finding("collapse", "bad", f"{sentence[0].upper()}{sentence[1:]}.", figures)
+    return Finding("collapse", "bad", f"Over {reward.n} steps {_joined(seen)}.", figures)
 
 
 def _values(curves: Curves) -> Finding | None:
@@ -118,7 +118,8 @@ def _values(curves: Curves) -> Finding | None:
         beside, figures = f"{ends}, {beside}", explained.figures("explained_variance") | figures
     elif loss is None or loss.falls:
         return None
-    sentence = f"The value head does not learn: {beside}."
+    n = figures["n"]
+    sentence = f"The value head does not learn: over {n} steps {beside}."
     return Finding("value function not learning", "warning", sentence, figures)
 
 

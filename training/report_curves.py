@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from training.svg_chart import chart, outside
+from training.svg_chart import chart, within
 from training.trends import trend
 
 _CURVES = {
@@ -71,12 +71,14 @@ def _drawn(lines: Sequence[Mapping[str, Any]], key: str, title: str, meaning: st
     steps, values = numbers.T
     if key == "kl_coef" and np.ptp(values) == 0:
         return None  # fixed: the config says it
-    return DrawnCurve(title, _note(meaning, outside(values)), *_ends_and_svg(steps, values, title))
+    return DrawnCurve(
+        title, _note(meaning, int((within(values) != values).sum())), *_ends_and_svg(steps, values, title)
+    )
 
 
 def _ends_and_svg(steps: Any, values: Any, title: str) -> tuple[str, str]:
     """The means that the curve begins and ends with, and its drawing."""
-    found = trend(values)
+    found = trend(within(values))
     first, last = (found.first, found.last) if found else (values[0], values[-1])
     ends = f"{first:.3g} → {last:.3g}" if len(values) > 1 else f"{last:.3g}"
     return ends, chart(steps, values, f"{title}: {ends}, {len(values)} steps")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _KNOWN = ("reward", "rouge1", "rouge2", "rougeL", "words", "tokens", "repetition", "copied", "kl", "finished")
+_SIDES = {"before": "before", "after": "after", "change": "difference"}
 _MEANINGS = {
     "words": "length in words",
     "tokens": "length in tokens",
@@ -68,15 +69,18 @@ def comparisons(evaluation: Mapping[str, Any]) -> list[Comparison]:
     """A table for each temperature in evaluation.json."""
     baselines = {name: cells for name, cells in _dict(evaluation.get("baselines")).items() if _dict(cells)}
     found = []
-    for key, compared in evaluation.items():
-        if not key.startswith("temperature_") or not isinstance(compared, dict):
+    for temperature, compared in evaluation.items():
+        if not temperature.startswith("temperature_") or not isinstance(compared, dict):
             continue
-        sides = {name: _dict(compared.get(name)) for name in ("before", "after", "difference")} | baselines
+        sides = {name: _dict(compared.get(key)) for name, key in _SIDES.items()} | baselines
         names = {metric for side in sides.values() for metric in side}
-        rows = tuple((_MEANINGS.get(name, name), _cells(sides, name)) for name in sorted(names, key=_rank))
+        names -= {f"reward/{metric}" for metric in names}  # the same number twice
+        rows = tuple((_label(name), _cells(sides, name)) for name in sorted(names, key=_rank))
         n = evaluation.get("n")
         found.append(
-            Comparison(_title(key.partition("_")[2]), n if isinstance(n, int) else None, tuple(sides), rows)
+            Comparison(
+                _title(temperature.partition("_")[2]), n if isinstance(n, int) else None, tuple(sides), rows
+            )
         )
     return found
 
@@ -97,6 +101,10 @@ def _title(temperature: str) -> str:
     return "Greedy" if temperature in ("0", "0.0") else f"Sampled at temperature {temperature}"
 
 
+def _label(metric: str) -> str:
+    return _MEANINGS.get(metric, metric.replace("/", ": ").replace("_", " "))
+
+
 def _rank(metric: str) -> tuple[int, str]:
     """The reward, its parts, the known metrics, others."""
     if metric.startswith("reward"):
@@ -105,10 +113,13 @@ def _rank(metric: str) -> tuple[int, str]:
 
 
 def _cells(sides: Mapping[str, Mapping[str, Any]], metric: str) -> tuple[Cell | None, ...]:
-    return tuple(_cell(side.get(metric), signed=name == "difference") for name, side in sides.items())
+    spread = metric.startswith("reward")  # of a classifier's scores the spread matters as much as the mean
+    return tuple(
+        _cell(side.get(metric), signed=name == "change", spread=spread) for name, side in sides.items()
+    )
 
 
-def _cell(found: object, *, signed: bool) -> Cell | None:
+def _cell(found: object, *, signed: bool, spread: bool) -> Cell | None:
     numbers = {key: value for key, value in _dict(found).items() if isinstance(value, int | float)}
     if "mean" not in numbers:
         return None
@@ -116,7 +127,7 @@ def _cell(found: object, *, signed: bool) -> Cell | None:
     assert mean is not None
     digits = 1 if max(abs(mean), abs(low or 0), abs(high or 0)) >= 10 else 3
     interval = f"{low:.{digits}f} to {high:.{digits}f}" if low is not None and high is not None else ""
-    deviation = f"SD {numbers['std']:.{digits}f}" if "std" in numbers and not signed else ""
+    deviation = f"SD {numbers['std']:.{digits}f}" if "std" in numbers and spread and not signed else ""
     clear = signed and low is not None and high is not None and (low > 0 or high < 0)
     return Cell(f"{mean:{'+' if signed else ''}.{digits}f}", interval, deviation, clear)
 

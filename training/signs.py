@@ -127,7 +127,7 @@ def reward_falls(curves: Curves, reward: Trend) -> Sign | None:
         return None
     text = f"reward fell from a best stretch of {short(reward.highest)} to {short(reward.last)}"
     figures = {"reward_highest": reward.highest, "reward_spread": spread.first if spread else reward.noise}
-    return Sign(f"{text} (first {short(reward.first)}, {reward.n} steps)", figures)
+    return Sign(f"{text} (first {short(reward.first)})", figures)
 
 
 def scores_alike(curves: Curves) -> Sign | None:
@@ -141,14 +141,13 @@ def scores_alike(curves: Curves) -> Sign | None:
 
 
 def moved(curve: Trend) -> str:
-    """A curve's change in words.
+    """A curve's change in words, with its standard error.
 
     >>> moved(trend(np.arange(40.0)))
-    'from 4.5 to 34.5 (+30, standard error 0, 40 steps)'
+    'from 4.5 to 34.5 (+30 ± 0)'
     """
     error = curve.change_error if curve.change_error > 1e-9 * abs(curve.change) else 0.0
-    change = f"{curve.change:+.3g}, standard error {short(error)}, {curve.n} steps"
-    return f"from {short(curve.first)} to {short(curve.last)} ({change})"
+    return f"from {short(curve.first)} to {short(curve.last)} ({curve.change:+.3g} ± {error:.2g})"
 
 
 def short(value: float) -> str:

@@ -21,11 +21,11 @@ _OUTLIERS = 1.0  # percent at either end that do not stretch the scale
 
 def chart(steps: Curve, values: Curve, label: str) -> str:
     """The SVG of `values` over `steps`, (points,) each and finite, one or more; `label` is read aloud."""
-    smooth = moving_average(values)
     low, high = _span(values)
+    smooth = moving_average(within(values))
     x = _scaled(steps, float(steps[0]), float(steps[-1]), _LEFT, WIDTH - _RIGHT)
-    raw_y = _scaled(np.clip(values, low, high), low, high, HEIGHT - _BOTTOM, _TOP)
-    smooth_y = _scaled(np.clip(smooth, low, high), low, high, HEIGHT - _BOTTOM, _TOP)
+    raw_y = _scaled(within(values), low, high, HEIGHT - _BOTTOM, _TOP)
+    smooth_y = _scaled(smooth, low, high, HEIGHT - _BOTTOM, _TOP)
     shown = slice(None, None, -(-len(values) // _MOST_POINTS))
     lines = [*_grid(low, high), *_ends(steps)]
     lines.append(_line(x[shown], raw_y[shown], "raw"))
@@ -48,10 +48,9 @@ def moving_average(values: Curve) -> Curve:
     return np.asarray((sums[end] - sums[start]) / (end - start))
 
 
-def outside(values: Curve) -> int:
-    """How many points the drawing leaves at its edge, so that a few outliers do not flatten the rest."""
-    low, high = _span(values)
-    return int(((values < low) | (values > high)).sum())
+def within(values: Curve) -> Curve:
+    """The values with outliers moved to the edge of the drawing, so that a few do not flatten the rest."""
+    return np.clip(values, *_span(values))
 
 
 def _span(values: Curve) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Curves as PPO runs make them, with the noise of small batches, to try diagnoses and reports on.
 
-Every curve is a shape over the run plus noise that is new at each step; `alike` makes neighbouring steps
-resemble each other, as batches under a slowly moving policy do.
+Every curve is a shape over the run plus noise, of which neighbouring steps share a part, as batches under a
+slowly moving policy do.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Curve = NDArray[np.float64]
+ALIKE = 0.3  # correlation of neighbouring steps
 NOISE = {
     "reward": 0.03, "reward_std": 0.015, "kl": 0.8, "entropy": 0.12, "response_tokens": 6.0, "eos_share": 0.1,
     "repetition": 0.015, "value_loss": 0.008, "value_explained_variance": 0.15, "clip_fraction": 0.02,
 }  # fmt: skip
 
 
-def run(seed: int, n: int = 250, *, alike: float = 0.3, **shapes: Curve | float) -> list[dict[str, Any]]:
+def run(seed: int, n: int = 250, **shapes: Curve | float) -> list[dict[str, Any]]:
     """The metrics lines of a run that neither learns nor fails, except where `shapes` says otherwise."""
     flat: dict[str, Curve | float] = {
         "reward": 0.25, "reward_std": 0.08, "kl": 2.0, "entropy": 2.4, "response_tokens": 60.0,
@@ -27,7 +28,7 @@ def run(seed: int, n: int = 250, *, alike: float = 0.3, **shapes: Curve | float)
     random = np.random.default_rng(seed)
     curves: dict[str, Curve] = {}
     for key, shape in (flat | shapes).items():
-        curves[key] = shape + NOISE[key] * _noise(random, n, alike)
+        curves[key] = shape + NOISE[key] * _noise(random, n)
     for key in ("reward_std", "entropy", "repetition", "eos_share", "value_loss", "clip_fraction"):
         curves[key] = np.maximum(curves[key], 0.0)
     curves["response_tokens"] = np.maximum(curves["response_tokens"], 1.0)
@@ -60,10 +61,10 @@ def interval(mean: float, half: float, std: float = 0.1) -> Mapping[str, float]:
     return {"mean": mean, "std": std, "low": mean - half, "high": mean + half, "n": 64}
 
 
-def _noise(random: np.random.Generator, n: int, alike: float) -> Curve:
+def _noise(random: np.random.Generator, n: int) -> Curve:
     """Noise of variance 1, an AR(1) process."""
-    fresh = random.standard_normal(n) * (1 - alike**2) ** 0.5
-    fresh[0] /= (1 - alike**2) ** 0.5
+    fresh = random.standard_normal(n) * (1 - ALIKE**2) ** 0.5
+    fresh[0] /= (1 - ALIKE**2) ** 0.5
     for step in range(1, n):
-        fresh[step] += alike * fresh[step - 1]
+        fresh[step] += ALIKE * fresh[step - 1]
     return np.asarray(fresh)
