@@ -88,7 +88,7 @@ def test_columns_go_by_the_names_of_common_data_sets(tmp_path: Path, article: st
 
 
 def test_rows_without_text_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    rows = [*TABLE, {"article": None, "summary": "s"}, {"article": "a", "summary": " "}, {"id": "c"}]
+    rows: list[dict[str, Any]] = [*TABLE, {"article": None, "summary": "s"}, {"summary": " "}, {"id": "c"}]
     file = write_jsonl(tmp_path / "news.jsonl", rows)
     with caplog.at_level(logging.WARNING):
         assert load_rows([str(file)]) == ROWS

@@ -11,7 +11,8 @@ NORMAL = np.random.default_rng(0).normal(3.0, 2.0, size=400).tolist()
 
 def test_a_mean_comes_with_its_spread_and_number_of_rows() -> None:
     found = mean_interval([1.0, 2.0, 3.0, 6.0])
-    assert (found.mean, found.std, found.n) == (3.0, pytest.approx(3.5**0.5), 4)
+    assert found.std == pytest.approx(3.5**0.5)
+    assert (found.mean, found.n) == (3.0, 4)
     assert 1.0 <= found.low < 3.0 < found.high <= 6.0
 
 
@@ -46,7 +47,7 @@ def test_an_interval_does_not_depend_on_how_much_is_drawn_at_once(monkeypatch: p
 def test_a_small_gain_on_every_row_is_seen_in_the_pairs() -> None:
     after = [value + 0.1 for value in NORMAL]
     gain, before, later = difference_interval(NORMAL, after), mean_interval(NORMAL), mean_interval(after)
-    assert (gain.low, gain.high, gain.n) == (pytest.approx(0.1), pytest.approx(0.1), 400)
+    assert [gain.low, gain.high] == pytest.approx([0.1, 0.1])
     assert later.low < before.high
 
 
