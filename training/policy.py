@@ -32,13 +32,12 @@ class Scored:
 
     logprobs: "Tensor"
     values: "Tensor"
-    entropy: "Tensor"  # without a gradient: it is watched, not rewarded
 
 
 class Policy:
     """A causal LM (`model`, a PeftModel with LoRA), its tokenizer, its value head and its reference."""
 
-    def __init__(self, model: Any, tokenizer: Any, *, precision: str = "fp32", value_seed: int = 0) -> None:
+    def __init__(self, model: Any, tokenizer: Any, *, precision: str = "fp32") -> None:
         import torch
 
         self.model, self.tokenizer, self.precision = model.eval(), tokenizer, precision
@@ -50,7 +49,7 @@ class Policy:
         self.end_tokens = _end_tokens(self._lm, tokenizer)
         self.padding_token = min(self.end_tokens)
         self.context_tokens: int = self._lm.config.get_text_config().max_position_embeddings
-        self.value_head = _value_head(self._head.weight.shape[1], value_seed).to(self.device)
+        self.value_head = _value_head(self._head.weight.shape[1]).to(self.device)
         _check_head(self)
 
     @classmethod
@@ -66,7 +65,7 @@ class Policy:
         _fuse_gelu(model)
         if config.lora_rank:
             model = _with_lora(model, config)
-        policy = cls(model, tokenizer, precision=config.precision, value_seed=config.seed)
+        policy = cls(model, tokenizer, precision=config.precision)
         _take_value_head(policy, Path(config.model) / _VALUE_HEAD)
         return policy
 
@@ -105,7 +104,7 @@ class Policy:
     def score(
         self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> Scored:
-        """Log-probabilities, values and entropies of responses, in one pass over prompts and responses."""
+        """Log-probabilities and values of responses, in one pass over prompts and responses."""
         import torch
 
         with self.autocast():
@@ -113,9 +112,7 @@ class Policy:
             logits = self.logits(hidden, temperature)  # (tokens, vocabulary)
             logprobs = -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
             values = self.value(hidden)
-        return Scored(
-            _spread(logprobs, mask), _spread(values, mask), _spread(_entropy(logits.detach()), mask)
-        )
+        return Scored(_spread(logprobs, mask), _spread(values, mask))
 
     def values(self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> "Tensor":
         """Values alone, (rows, response), with a gradient for the value head and none for the trunk."""
@@ -166,24 +163,21 @@ class Policy:
         return states[row.to(self.device), before.to(self.device)], targets, mask.to(self.device)
 
 
-def _entropy(logits: "Tensor") -> "Tensor":
-    """Entropy in nats of the next token: (tokens,)."""
-    logprobs = logits.log_softmax(-1)
-    return -(logprobs.exp() * logprobs).sum(-1)
-
-
 def _spread(tokens: "Tensor", mask: "Tensor") -> "Tensor":
     """Values of real tokens (tokens,) at their places: (rows, response), zero elsewhere."""
     return tokens.new_zeros(mask.shape).masked_scatter(mask, tokens)
 
 
-def _value_head(width: int, seed: int) -> Any:
-    """A linear layer that begins near zero: N(0, 1 / (width + 1)), Huang et al. 2024 (arXiv 2403.17031)."""
+def _value_head(width: int) -> Any:
+    """A linear layer that begins with the value 0 for every state.
+
+    The usual random start, N(0, 1 / (width + 1)) in Huang et al. 2024 (arXiv 2403.17031), is for hidden
+    states of size 1; some models' are several times larger, and the first advantages would be its noise.
+    """
     import torch
 
     head = torch.nn.Linear(width, 1)
-    generator = torch.Generator().manual_seed(seed)
-    torch.nn.init.normal_(head.weight, std=(width + 1) ** -0.5, generator=generator)
+    torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     return head
 

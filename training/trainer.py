@@ -207,6 +207,9 @@ def _told(experience: Experience) -> Metrics:
         **parts,
         "score": float(experience.rewards.sum(1).mean()),
         "kl": float(experience.kl.mean()),
+        "entropy": -float(
+            experience.logprobs.sum() / experience.mask.sum()
+        ),  # of sampled tokens: an estimate
         "value_explained_variance": explained_variance(
             experience.values, experience.returns, experience.mask
         ),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from training.policy import Policy
     from training.processes import Processes
 
-_SUMS = ("policy_loss", "value_loss", "clipped", "value_clipped", "approx_kl", "entropy", "ratio_max")
+_SUMS = ("policy_loss", "value_loss", "clipped", "value_clipped", "approx_kl", "ratio_max")
 _NO_WEIGHTS_YET = 1  # a stream of random numbers of its own for the order of mini-batches
 
 
@@ -127,7 +127,7 @@ class Update:
         error, value_clipped = value_loss(scored.values, old.values, old.returns, old.mask, value_clip)
         moved = approx_kl(scored.logprobs, old.logprobs, old.mask).detach()
         ratio = ((scored.logprobs.detach() - old.logprobs) * old.mask).exp().max()
-        watched = (gain, error, clipped, value_clipped, moved, scored.entropy.sum(), ratio)
+        watched = (gain, error, clipped, value_clipped, moved, ratio)
         return gain + self._config.vf_coef * error, torch.stack([w.detach().float().cpu() for w in watched])
 
     def _value_loss(self, experience: Experience, rows: Sequence[int]) -> "tuple[Tensor, Tensor]":
