@@ -154,6 +154,8 @@ def _card(path: Path) -> PolicyCard:
     card = PolicyCard(
         **{field.name: _checked(path, said, field.name, field.type) for field in fields(PolicyCard)}
     )
+    if card.kind == "adapter" and not card.base:
+        raise TrainingError(f'{path} names no base for its adapter: put its name or path there, as "base".')
     if "{{text}}" not in card.template:
         raise TrainingError(f"{path} has a template without {{{{text}}}}: put it where the text belongs.")
     return card
@@ -167,7 +169,7 @@ def _checked(path: Path, said: dict[str, Any], name: str, kind: Any) -> Any:
     elif kind is int:
         right = type(value) is int and value > 0
     else:
-        right = value in GGUF_FILES
+        right = value in tuple(GGUF_FILES)
     if not right:
         raise TrainingError(f"{path} has no valid {name!r} ({value!r}): copy the policy's folder again.")
     return value

@@ -1,11 +1,13 @@
 """Summaries of texts of any length, and the tool that is given a reference instead of a text."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
-from scripted import ScriptedEngine, count_words
+from scripted import ScriptedEngine, answer, call, count_words
 
+from agent.build import build_agent
 from agent.policy import PromptedPolicy
 from agent.stopping import Stop, TurnStopped, stopping
 from prompts import prompt
@@ -153,6 +155,24 @@ def test_the_model_fills_in_nothing_but_a_reference() -> None:
     schema: dict[str, Any] = summarize_tool(FirstWords()).tool_call_schema.model_json_schema()  # type: ignore[union-attr]
     pattern = schema["properties"]["source"]["pattern"]
     assert (list(schema["properties"]), pattern) == (["source"], "^(message|file|recipe [1-9])$")
+
+
+def test_the_agent_summarizes_with_the_policy_it_is_given() -> None:
+    policy = FirstWords()
+    engine = ScriptedEngine(call("summarize", '{"source": "file"}'), answer("Done."))
+    article = {"type": "text-plain", "title": "a.txt", "text": "One two three four five six seven."}
+    question = HumanMessage([{"type": "text", "text": "Summarize this."}, article])
+    end = build_agent(engine, NoRecipes(), policy=policy).invoke({"messages": [question]})
+    observed = next(message for message in end["messages"] if isinstance(message, ToolMessage))
+    assert observed.artifact == Summary("One two three four five", "first-words", 7, 1)
+    assert len(engine.sent) == 2
+
+
+class NoRecipes:
+    """A searcher for an agent that is asked for no recipe."""
+
+    def search(self, query: str, k: int, mode: Any, *, avoid: Sequence[str]) -> list[Hit]:  # noqa: ARG002
+        raise AssertionError(query)
 
 
 # ---- the policy that needs no training
