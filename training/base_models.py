@@ -116,7 +116,7 @@ def _load(
         options |= _quantization(quantize)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     try:
-        with _quiet_unless_watched():
+        with quiet_unless_watched():
             model, report = kind.from_pretrained(
                 folder,
                 dtype=dtype,
@@ -145,7 +145,7 @@ def _quantization(quantize: Quantization) -> dict[str, Any]:
             f"Training on a {quantize} base needs {' and '.join(missing)}: "
             "run `pip install 'souschef[quantized]'`, or leave quantize empty."
         )
-    import accelerate  # type: ignore[import-untyped]
+    import accelerate
     import torch
     import transformers
 
@@ -183,8 +183,8 @@ def _from_hub(repo: str) -> Path:
 
 
 @contextmanager
-def _quiet_unless_watched() -> Iterator[None]:
-    """Keep transformers' bars, and its report on weights, which is read here, off a log file."""
+def quiet_unless_watched() -> Iterator[None]:
+    """Within it transformers shows its bars on a terminal alone, and its report on weights, read here, never."""
     from transformers.utils import logging
 
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()

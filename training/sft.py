@@ -1,0 +1,116 @@
+"""Supervised fine-tuning: `run_sft(config, out)` teaches a causal language model by imitation, with TRL.
+
+The loss is on completions alone, the end token included. What it leaves is a run directory like PPO's: the
+policy in it is what `souschef summarize --policy` loads, and what a PPO run may start from. Left out: what
+TRL can do to rows; they come tokenised, so that training and use show the model the same tokens.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from training.base_models import load_base, quiet_unless_watched
+from training.data import check_room
+from training.policy_folder import save_policy
+from training.processes import Processes
+from training.run_directory import RunDirectory
+from training.supervised_config import SFTConfig
+from training.supervised_data import Example, Examples, load_examples
+from training.supervised_run import Evaluation, SupervisedRun, batches, with_lora, without_telemetry
+
+_TOLD = {"loss": "loss", "mean_token_accuracy": "token_accuracy", "entropy": "entropy"}
+
+
+def run_sft(config: SFTConfig, out: Path, resume: bool = False) -> Path:
+    """Train, or go on after the newest checkpoint, and write the run directory `out`; returns it.
+
+    Raises SouschefError for a model, data or directory that cannot be used.
+    """
+    processes = Processes()
+    run = RunDirectory(out, config, processes)
+    base, tokenizer = load_base(
+        config.model, config.quantize, config.precision if config.lora_rank else "fp32"
+    )
+    context = base.config.get_text_config().max_position_embeddings
+    check_room(config.max_prompt_tokens, config.max_new_tokens, context, config.model)
+    examples = load_examples(config, tokenizer)
+    model = with_lora(base, config, "CAUSAL_LM", config.quantize)
+    run.open(resume=resume)
+    supervised = SupervisedRun(config, run, processes, model)
+    supervised.learn(
+        [example.columns() for example in examples.train],
+        _trainer(tokenizer),
+        {"dataset_kwargs": {"skip_prepare_dataset": True}},
+        _TOLD,
+        lambda: evaluate(model, tokenizer, examples.held_out, config.eval_batch_size),
+    )
+    _hand_over(run, processes, model, tokenizer, config, examples)
+    return run.path
+
+
+def evaluate(model: Any, tokenizer: Any, examples: Sequence[Example], batch_size: int) -> Evaluation:
+    """Mean loss in nats and share of tokens guessed right, over all completion tokens of these examples."""
+    import torch
+
+    loss, right, tokens = 0.0, 0, 0
+    model.eval()
+    for batch in batches(examples, batch_size):
+        inputs = collate([example.columns() for example in batch], tokenizer)
+        labels = inputs.pop("labels")[:, 1:].to(model.device)  # (batch, length - 1): each token's next one
+        with torch.inference_mode():
+            logits = model(**{name: tensor.to(model.device) for name, tensor in inputs.items()}).logits
+        written = labels != -100
+        logits, labels = logits[:, :-1][written].float(), labels[written]  # (tokens, vocabulary), (tokens,)
+        loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+        right += int((logits.argmax(-1) == labels).sum())
+        tokens += len(labels)
+    if not tokens:
+        return {"n": 0}
+    return {"n": len(examples), "tokens": tokens, "loss": loss / tokens, "token_accuracy": right / tokens}
+
+
+def collate(rows: Sequence[Any], tokenizer: Any) -> dict[str, Any]:
+    """A batch as the trainer makes it: input_ids, labels and attention_mask, each (rows, longest)."""
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    batch: dict[str, Any] = DataCollatorForLanguageModeling(tokenizer.pad_token_id)(list(rows))
+    return batch
+
+
+def _trainer(tokenizer: Any) -> Callable[..., Any]:
+    def make(model: Any, dataset: Any, arguments: dict[str, Any], optimizers: Any, callback: Any) -> Any:
+        from transformers import PrinterCallback
+        from trl.trainer.sft_config import SFTConfig as TRLConfig
+        from trl.trainer.sft_trainer import SFTTrainer
+
+        trainer = without_telemetry(SFTTrainer)(
+            model=model,
+            args=TRLConfig(**arguments),
+            train_dataset=dataset,
+            processing_class=tokenizer,
+            optimizers=optimizers,
+            callbacks=[callback],
+        )
+        trainer.remove_callback(PrinterCallback)  # it writes to stdout
+        return trainer
+
+    return make
+
+
+def _hand_over(
+    run: RunDirectory, processes: Processes, model: Any, tokenizer: Any, config: SFTConfig, examples: Examples
+) -> None:
+    if processes.is_main:
+        with quiet_unless_watched():
+            save_policy(
+                run.path / "policy",
+                model,
+                tokenizer,
+                name=config.name,
+                base=config.model,
+                template=examples.template,
+                chat=examples.chat,
+                max_text_tokens=examples.max_text_tokens,
+                max_new_tokens=config.max_new_tokens,
+            )
+    processes.wait()
