@@ -1,8 +1,8 @@
 """PPO's formulas against the numbers of TRL 1.12, read out of its running trainer.
 
 tests/data/make_trl_ppo_numbers.py made them. Where the two define different things: TRL lets an answer end
-one place after its last token, where it puts the score and fits one more value (given TRL's mask, the functions
-here give its numbers); it divides the variance by n - 1; its approximate KL is a mean over padding too.
+one place after its last token, where it puts the score and fits one more value (with TRL's mask, what is here
+gives its numbers); it divides the variance by n - 1; its approximate KL is a mean over padding too.
 """
 
 import json
