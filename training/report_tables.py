@@ -126,10 +126,10 @@ def _cell(found: object, *, signed: bool, spread: bool) -> Cell | None:
     mean, low, high = (numbers.get(key) for key in ("mean", "low", "high"))
     assert mean is not None
     digits = 1 if max(abs(mean), abs(low or 0), abs(high or 0)) >= 10 else 3
-    interval = f"{low:.{digits}f} to {high:.{digits}f}" if low is not None and high is not None else ""
+    interval = f"{low:z.{digits}f} to {high:z.{digits}f}" if low is not None and high is not None else ""
     deviation = f"SD {numbers['std']:.{digits}f}" if "std" in numbers and spread and not signed else ""
     clear = signed and low is not None and high is not None and (low > 0 or high < 0)
-    return Cell(f"{mean:{'+' if signed else ''}.{digits}f}", interval, deviation, clear)
+    return Cell(f"{mean:{'+' if signed else ''}z.{digits}f}", interval, deviation, clear)
 
 
 def _sample(line: Mapping[str, Any]) -> Sample:

@@ -79,7 +79,7 @@ def _grid(low: float, high: float) -> Iterator[str]:
     for tick in ticks(low, high):
         y = HEIGHT - _BOTTOM - (tick - low) / (high - low) * (HEIGHT - _BOTTOM - _TOP)
         yield f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:.4g}</text>'
+        yield f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:.7g}</text>'
 
 
 def _ends(steps: Curve) -> Iterator[str]:

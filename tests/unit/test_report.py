@@ -176,6 +176,17 @@ def test_differences_are_marked_where_their_interval_leaves_out_zero() -> None:
     assert table.rows[-1][1][2:] == (Cell("+1.000", "-2.000 to 4.000", "", False), None)
 
 
+def test_a_number_that_rounds_to_zero_has_no_minus() -> None:
+    (table,) = comparisons({"temperature_1": {"after": {"kl": {"mean": -1e-7, "low": -2e-7, "high": 0.0}}}})
+    assert table.rows[0][1][1] == Cell("0.000", "0.000 to 0.000", "")
+
+
+def test_the_numbers_at_an_axis_differ() -> None:
+    svg = chart(np.arange(1.0, 4.0), np.array([10.4981, 10.4992, 10.5003]), "entropy")
+    labels = re.findall(r'text-anchor="end">([^<]+)<', svg)[:-1]
+    assert labels == ["10.499", "10.5"]
+
+
 def test_a_part_that_is_the_reward_itself_is_not_shown_twice() -> None:
     (table,) = comparisons(
         {"temperature_0": {"after": {key: {"mean": 1} for key in ("rouge1", "reward/rouge1")}}}
