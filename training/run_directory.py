@@ -32,8 +32,8 @@ class RunDirectory:
         """Where checkpoints lie."""
         return self.path / "checkpoints"
 
-    def open(self, *, resume: bool) -> None:
-        """Begin a run here or go on with the one that is here; TrainingError where neither can be."""
+    def check(self, *, resume: bool) -> dict[str, Any] | None:
+        """The config of the run that is here, if any; TrainingError where none can begin or go on."""
         recorded = self._recorded()
         if recorded is not None and not resume:
             raise TrainingError(
@@ -41,14 +41,20 @@ class RunDirectory:
             )
         if recorded is not None:
             self._check_same(recorded)
+        if self._writes:
+            with saying_what_the_disk_refused(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+                (self.path / ".writable").touch()
+                (self.path / ".writable").unlink()
+        return recorded
+
+    def open(self, *, resume: bool) -> None:
+        """Begin a run here, or go on with the one that is here; see `check` for what it refuses."""
+        recorded = self.check(resume=resume)
         if self._processes:
             self._processes.wait()  # all have read before one writes
         if recorded is None:
             self.write(CONFIG, self._config)
-        elif self._writes:
-            with saying_what_the_disk_refused(self.path):
-                (self.path / ".writable").touch()
-                (self.path / ".writable").unlink()
 
     def write(self, name: str, content: Any) -> None:
         """A JSON file that appears whole."""

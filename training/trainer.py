@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from training.combined_reward import CombinedReward
     from training.data import Row
     from training.policy import Policy
+    from training.rewards import Reward
+    from training.watching import Progress
 
 Metrics = dict[str, float]
 
@@ -38,7 +40,7 @@ class PPOTrainer:
         out: Path,
         *,
         policy: "Policy | None" = None,
-        reward: "CombinedReward | None" = None,
+        reward: "Reward | None" = None,
         rows: "tuple[Sequence[Row], Sequence[Row]] | None" = None,
     ) -> None:
         """`rows` are those to train on and those held out. SouschefError where something is missing."""
@@ -64,7 +66,7 @@ class PPOTrainer:
         self.prompts = PromptBatches(
             train, self._maker, config.seed, lengths_vary=config.min_prompt_tokens > 0
         )
-        self.reward = reward or build_rewards(config.rewards, device=str(self.policy.device))
+        self.reward = _combined(reward) or build_rewards(config.rewards, device=str(self.policy.device))
         made = (self._maker.make(row, config.seed) for row in self._held_out)
         self._held_out_prompts = [prompt for prompt in made if prompt is not None]
         self._train_rows = train
@@ -80,21 +82,23 @@ class PPOTrainer:
         from training.data import split_record
         from training.watching import Progress, RunLog
 
+        progress = Progress(self.config.steps, active=self.processes.is_main)
         self.run.open(resume=resume)
         self.run.write("split.json", split_record(self._train_rows, self._held_out, self.config.seed))
         state = load_newest(self.run.checkpoints, self._update.weights, self._update.optimizer)
-        before = self._before(started=state is not None)
+        before = self._before(progress, started=state is not None)
         state = state or State(0, self.config.kl_coef)
         self._kl.coef = state.kl_coef
         log = RunLog(self.run.path, active=self.processes.is_main)
         log.truncate_after(state.step)
-        with Progress(self.config.steps, done=state.step, active=self.processes.is_main) as progress, log:
+        progress.go_on_after(state.step)
+        with progress, log:
             for step in range(state.step, self.config.steps):
                 metrics, timing = self.step(step)
                 log.append(metrics, timing)
                 progress.update(metrics, timing)
                 self._checkpoint(step + 1)
-        self._finish(before)
+        self._finish(before, progress)
         return self.run.path
 
     def step(self, step: int) -> tuple[Metrics, Metrics]:
@@ -131,7 +135,7 @@ class PPOTrainer:
 
     # ---- before and after
 
-    def _before(self, *, started: bool) -> list[Any]:
+    def _before(self, progress: "Progress", *, started: bool) -> list[Any]:
         """What the start policy does on held-out rows; read again where the run has gone on since."""
         from training.evaluation import results_from_json, results_to_json
 
@@ -143,6 +147,7 @@ class PPOTrainer:
                 f"{self.run.path} has checkpoints but not what the start policy did "
                 "(evaluation_before.jsonl): begin again with another --out."
             )
+        progress.say(f"Judging the start policy on {len(self._held_out_prompts)} held-out rows ...")
         results = self._evaluate()
         self.run.write_lines("evaluation_before.jsonl", results_to_json(results))
         return results
@@ -153,12 +158,13 @@ class PPOTrainer:
         mine = self.processes.share(self._held_out_prompts)
         return self.processes.gather(evaluate(self.policy, mine, self.reward, self.config))
 
-    def _finish(self, before: list[Any]) -> None:
+    def _finish(self, before: list[Any], progress: "Progress") -> None:
         """The policy, the evaluation after training, and the report."""
         from training.evaluation import before_and_after, samples
         from training.policy_folder import save_policy
         from training.report import write_report
 
+        progress.say(f"Judging the end policy on {len(self._held_out_prompts)} held-out rows ...")
         after = self._evaluate()
         if self.processes.is_main:
             save_policy(
@@ -179,6 +185,15 @@ class PPOTrainer:
                 self.run.write_lines("samples.jsonl", samples(before, after, prompts))
             write_report(self.run.path)
         self.processes.wait()
+
+
+def _combined(reward: "Reward | None") -> "CombinedReward | None":
+    """A plain function as a sum of one reward; a sum as it is."""
+    from training.combined_reward import CombinedReward, Part
+
+    if reward is None or isinstance(reward, CombinedReward):
+        return reward
+    return CombinedReward([Part(getattr(reward, "__name__", "reward"), 1.0, reward)])
 
 
 def _load_rows(config: PPOConfig) -> "tuple[list[Row], list[Row]]":

@@ -33,6 +33,7 @@ class Tally:
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_SUMS, 0.0))
     grad_norms: list[float] = field(default_factory=list)
     epochs_done: int = 0
+    policy_moves: bool = True
 
     def add(self, sums: "Tensor", tokens: int) -> None:
         self.tokens += tokens
@@ -46,6 +47,8 @@ class Tally:
         means = {name: self.sums[name] / tokens for name in _SUMS[:-1]}
         means |= {"clip_fraction": means.pop("clipped"), "value_clip_fraction": means.pop("value_clipped")}
         norm = sum(self.grad_norms) / max(len(self.grad_norms), 1)
+        if not self.policy_moves:  # in the value head's warm-up these are not known, which is not 0
+            means = {"value_loss": means["value_loss"], "value_clip_fraction": means["value_clip_fraction"]}
         return means | {
             "ratio_max": self.sums["ratio_max"],
             "grad_norm": norm,
@@ -70,7 +73,7 @@ class Update:
 
     def learn(self, experience: Experience, step: int) -> Tally:
         """All epochs over a batch; `step` counts from 0. Raises TrainingError where the loss is no number."""
-        tally = Tally()
+        tally = Tally(policy_moves=step >= self._config.value_warmup_steps)
         self._set_learning_rates(step)
         for epoch in range(self._config.ppo_epochs):
             key = [self._config.seed, step, epoch, _NO_WEIGHTS_YET]

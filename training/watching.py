@@ -114,7 +114,6 @@ class Progress:
         self,
         steps: int,
         *,
-        done: int = 0,
         every: int = 10,
         active: bool = True,
         console: "Console | None" = None,
@@ -122,9 +121,13 @@ class Progress:
         from rich.console import Console
 
         self._console = console or Console(stderr=True, quiet=not active)
-        self._steps, self._done, self._every = steps, done, every
+        self._steps, self._done, self._every = steps, 0, every
         self._seconds: deque[float] = deque(maxlen=_RECENT_STEPS)
         self._bar: Any = None
+
+    def go_on_after(self, step: int) -> None:
+        """Begin where an earlier run stopped."""
+        self._done = step
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._console.quiet:

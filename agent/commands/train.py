@@ -46,10 +46,13 @@ def ppo(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool
     from training.config import PPOConfig, load_config
 
     settings = load_config(PPOConfig, _path(config), overrides)
+    from training.run_directory import RunDirectory
     from training.trainer import PPOTrainer
 
-    run = PPOTrainer(settings, _run(out, settings.name)).train(resume=resume)
-    _show(run, as_json)
+    run = _run(out, settings.name)
+    RunDirectory(run, settings).check(resume=resume)  # before the minutes that a model may take to load
+    _quiet_libraries()
+    _show(PPOTrainer(settings, run).train(resume=resume), as_json)
 
 
 @train.command()
@@ -66,6 +69,7 @@ def sft(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool
     settings = load_config(SFTConfig, _path(config), overrides)
     from training.sft import run_sft
 
+    _quiet_libraries()
     _show(run_sft(settings, _run(out, settings.name), resume), as_json)
 
 
@@ -83,6 +87,7 @@ def reward(config: Path, overrides: tuple[str, ...], out: Path | None, resume: b
     settings = load_config(RewardModelConfig, _path(config), overrides)
     from training.reward_model import run_reward_model
 
+    _quiet_libraries()
     _show(run_reward_model(settings, _run(out, settings.name), resume), as_json)
 
 
@@ -127,6 +132,17 @@ def _path(config: Path) -> Path:
 
 def _run(out: Path | None, name: str) -> Path:
     return out or Path("runs") / name
+
+
+def _quiet_libraries() -> None:
+    """Their warnings are for programmers, and their bars would break ours."""
+    import warnings
+
+    from transformers.utils import logging
+
+    warnings.simplefilter("ignore")
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _show(run: Path, as_json: bool) -> None:

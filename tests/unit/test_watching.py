@@ -178,7 +178,9 @@ def test_a_terminal_shows_a_bar_with_the_same_figures() -> None:
 
 def test_a_resumed_bar_goes_on_and_counts_time_from_its_own_steps() -> None:
     out = io.StringIO()
-    with Progress(200, done=99, console=Console(file=out)) as progress:
+    progress = Progress(200, console=Console(file=out))
+    progress.go_on_after(99)
+    with progress:
         progress.update({"step": 100, "reward": None}, {"seconds": 60.0})
     assert out.getvalue() == "step 100/200 · 1:40 h left\n"
 
