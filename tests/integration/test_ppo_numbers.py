@@ -51,9 +51,10 @@ class Batch:
         return Tensors(**arrays | {"mask": torch.from_numpy(self.mask)})
 
     def with_other_numbers_behind_the_ends(self) -> "Batch":
+        """Numbers so large that their exponentials overflow: a product with 0 would not hide them."""
         random = np.random.default_rng(0)
         changed = {
-            name: np.where(self.mask, array, random.normal(0, 30, self.mask.shape))
+            name: np.where(self.mask, array, random.normal(0, 3000, self.mask.shape))
             for name, array in vars(self).items()
             if name not in ("mask", "scores")
         }
