@@ -24,7 +24,8 @@ def gpt2() -> tuple[Any, Any]:
 
     torch.manual_seed(1)
     config = GPT2Config(n_layer=2, n_head=4, n_embd=64, initializer_range=0.2)
-    return GPT2LMHeadModel(config).eval(), AutoTokenizer.from_pretrained(gpt2_tokenizer())
+    model: Any = GPT2LMHeadModel(config)
+    return model.eval(), AutoTokenizer.from_pretrained(gpt2_tokenizer())
 
 
 def llama() -> tuple[Any, Any]:
@@ -48,7 +49,8 @@ def llama() -> tuple[Any, Any]:
         eos_token_id=2,
         pad_token_id=2,
     )
-    return LlamaForCausalLM(config).eval(), llama_tokenizer()
+    model: Any = LlamaForCausalLM(config)
+    return model.eval(), llama_tokenizer()
 
 
 @cache
@@ -64,7 +66,8 @@ def shape_of(file: Path) -> Any:
     """A model of a GGUF file's sizes with random weights, which is quicker than reading the file's own."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(file.parent, gguf_file=file.name))
+    load: Any = AutoModelForCausalLM
+    return load.from_config(AutoConfig.from_pretrained(file.parent, gguf_file=file.name))
 
 
 def with_lora(model: Any, seed: int = 3, std: float = 0.1) -> Any:
