@@ -21,7 +21,7 @@ def evaluation_table(evaluation: Mapping[str, Any], temperature: float = 1.0) ->
     part = evaluation[f"temperature_{temperature:g}"]
     columns = {name: part[name] for name in _COLUMNS} | evaluation["baselines"]
     level = evaluation["bootstrap"]["level"]
-    caption = f"n = {evaluation['n']} held-out rows; in brackets {level:.0%} bootstrap intervals of the mean"
+    caption = f"n = {evaluation['n']} held-out rows; ± is half of the mean's {level:.0%} bootstrap interval"
     table = Table(title=f"Temperature {temperature:g}", caption=caption)
     table.add_column("")
     for name in columns:
@@ -29,6 +29,9 @@ def evaluation_table(evaluation: Mapping[str, Any], temperature: float = 1.0) ->
     for metric in part["after"]:
         cells = [_cell(metric, intervals.get(metric)) for intervals in columns.values()]
         table.add_row(*(Text(text) for text in (metric, *cells)))
+        if metric.startswith("reward"):
+            spreads = [_spread(intervals.get(metric)) for intervals in columns.values()]
+            table.add_row(*(Text(text) for text in ("  its rows' std", *spreads)))
     return table
 
 
@@ -36,6 +39,9 @@ def _cell(metric: str, interval: Mapping[str, float] | None) -> str:
     if interval is None:  # a baseline has no tokens and no KL
         return ""
     digits = 1 if metric in _COUNTED else 3
-    mean, low, high = (f"{interval[key]:.{digits}f}" for key in ("mean", "low", "high"))
-    spread = f" ± {interval['std']:.{digits}f}" if metric.startswith("reward") else ""
-    return f"{mean}{spread} [{low}, {high}]"
+    half = (interval["high"] - interval["low"]) / 2
+    return f"{interval['mean']:.{digits}f} ±{half:.{digits}f}"
+
+
+def _spread(interval: Mapping[str, float] | None) -> str:
+    return "" if interval is None else f"{interval['std']:.3f}"

@@ -78,7 +78,7 @@ def value_loss(
 
     [N] detail "value function loss clipping", as in the code of [Z].
     """
-    near_old = old_values + (values - old_values).clamp(-clip_range, clip_range)
+    near_old = values.clamp(old_values - clip_range, old_values + clip_range)
     error, clipped_error = (values - returns) ** 2, (near_old - returns) ** 2
     return 0.5 * (error.maximum(clipped_error) * mask).sum(), ((clipped_error > error) & mask).sum()
 

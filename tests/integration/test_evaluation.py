@@ -224,7 +224,7 @@ def test_the_table_shows_each_metric_with_its_baselines_and_n(evaluation: dict[s
     lines = shown.getvalue().splitlines()
     lead = evaluation["baselines"]["lead-3"]["rouge2"]
     (rouge2,) = [line for line in lines if "rouge2" in line]
-    assert f"{lead['mean']:.3f} [{lead['low']:.3f}, {lead['high']:.3f}]" in rouge2
+    assert f"{lead['mean']:.3f} ±{(lead['high'] - lead['low']) / 2:.3f}" in rouge2
     (kl,) = [line for line in lines if " kl " in line]
-    assert kl.count("[") == 3
-    assert "n = 5 held-out rows; in brackets 95% bootstrap intervals of the mean" in lines[-1]
+    assert kl.count("±") == 3
+    assert "n = 5 held-out rows; ± is half of the mean's 95% bootstrap interval" in lines[-1]

@@ -20,6 +20,7 @@ MAY_IMPORT = {
 HEAVY = {
     "torch", "transformers", "faiss", "sentence_transformers", "xllamacpp", "huggingface_hub", "bm25s",
     "pyarrow", "bitsandbytes", "trl", "peft", "llguidance", "pandas", "scipy", "sklearn",
+    "datasets", "accelerate", "rouge_score", "gguf", "jinja2", "tensorboard",
 }  # fmt: skip
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}
