@@ -94,6 +94,7 @@ def _fill_model(path: Path, policy: PolicyFolder, outtype: OutType) -> None:
     writer.add_type("model")
     writer.add_name(policy.card.name)
     _add_sizes(writer, architecture)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_file_type(gguf.LlamaFileType[_FILE_TYPES[outtype]])
     _add_tokenizer(writer, policy.path, architecture.config.vocab_size)
     for name, array in model_tensors(policy.path, architecture):

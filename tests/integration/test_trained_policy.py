@@ -155,6 +155,11 @@ def test_an_adapter_that_does_not_fit_its_base_is_said_to_be(
     assert error.startswith(f"souschef: The adapter {run / 'policy'} does not fit its base:")
 
 
+def test_asking_without_tools_takes_no_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "Hello", "--no-tools", "--policy", "smollm2-135m"]) == 2
+    assert capsys.readouterr().err == "souschef: With --no-tools nothing summarizes: leave --policy out.\n"
+
+
 def test_a_run_without_a_policy_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "metrics.jsonl").touch()
     (tmp_path / "article.txt").write_text(TEXT)
