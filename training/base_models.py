@@ -23,6 +23,7 @@ Precision = Literal["fp32", "bf16"]
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _HUB_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "tokenizer.model", "*.jinja")
+_VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")  # or an empty one is made
 _NOT_FROM_HUB = ("onnx/*", "openvino/*", "*/*.safetensors")
 
 
@@ -73,6 +74,8 @@ def load_tokenizer(path: Path) -> Any:
     from transformers import AutoTokenizer
 
     folder, options = _folder_and_options(path)
+    if not options and not any((folder / name).is_file() for name in _VOCABULARIES):
+        raise ModelFileError(f"{path} has no tokenizer.json: save the model's tokenizer there too.")
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=False, local_files_only=True, **options
@@ -184,7 +187,7 @@ def _from_hub(repo: str) -> Path:
 
 @contextmanager
 def quiet_unless_watched() -> Iterator[None]:
-    """Within it transformers shows its bars on a terminal alone, and its report on weights, read here, never."""
+    """Within it transformers shows bars on a terminal alone, and never its report on weights, read here."""
     from transformers.utils import logging
 
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tools.errors import TrainingError
 from tools.files import saying_what_the_disk_refused, sync_folder
 from training.base_models import load_scorer, quiet_unless_watched
 from training.preferences import Pair, load_pairs, split_pairs
@@ -89,7 +90,10 @@ def _pairs(config: RewardModelConfig) -> tuple[list[Pair], list[Pair]]:
         return split_pairs(pairs, config.eval_rows, config.seed)
     held_out = load_pairs(config.eval_data)
     prompts = {pair.prompt for pair in held_out}
-    return [pair for pair in pairs if pair.prompt not in prompts], held_out
+    train = [pair for pair in pairs if pair.prompt not in prompts]
+    if not train:
+        raise TrainingError("Every prompt of data is in eval_data too: name other data to train on.")
+    return train, held_out
 
 
 def _trainer(tokenizer: Any) -> Callable[..., Any]:
