@@ -40,13 +40,14 @@ def save_checkpoint(folder: Path, weights: "Mapping[str, Tensor]", optimizer: An
     place = folder / f"step-{state.step:06d}"
     part = folder / f".{place.name}.part"
     with saying_what_the_disk_refused(place):
-        _remove(part)
+        _remove_leftovers(folder)
         part.mkdir(parents=True)
         save_file({name: _plain(tensor) for name, tensor in weights.items()}, part / _WEIGHTS)
         save_file(_moments(weights, optimizer), part / _MOMENTS)
         (part / _STATE).write_text(json.dumps(asdict(state)), encoding="utf-8")
         for file in part.iterdir():
             _flush(file)
+        sync_folder(part)
         _remove(place)
         part.rename(place)
         sync_folder(folder)
@@ -113,6 +114,15 @@ def _flush(file: Path) -> None:
         os.fsync(opened.fileno())
 
 
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+def _remove(checkpoint: Path) -> None:
+    """Remove a checkpoint that may be there; killed in the middle, what is left does not carry its name."""
+    if checkpoint.exists():
+        gone = checkpoint.with_name(f".{checkpoint.name}.gone")
+        checkpoint.rename(gone)
+        shutil.rmtree(gone)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """What killed processes were writing or removing."""
+    for left in folder.glob(".step-*"):
+        shutil.rmtree(left)

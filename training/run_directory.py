@@ -5,6 +5,7 @@ with, under the very config that it began with, or another directory is chosen.
 """
 
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,10 +43,7 @@ class RunDirectory:
         if recorded is not None:
             self._check_same(recorded)
         if self._writes:
-            with saying_what_the_disk_refused(self.path):
-                self.path.mkdir(parents=True, exist_ok=True)
-                (self.path / ".writable").touch()
-                (self.path / ".writable").unlink()
+            _check_writable(self.path)
         return recorded
 
     def open(self, *, resume: bool) -> None:
@@ -78,12 +76,14 @@ class RunDirectory:
 
     def _recorded(self) -> dict[str, Any] | None:
         file = self.path / CONFIG
-        if not file.exists():
-            return None
         try:
-            recorded: dict[str, Any] = json.loads(file.read_bytes())
+            recorded = json.loads(file.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
         except (OSError, ValueError) as error:
             raise TrainingError(f"{file} cannot be read as a config: choose another --out.") from error
+        if not isinstance(recorded, dict):
+            raise TrainingError(f"{file} is no config: choose another --out.")
         return recorded
 
     def _check_same(self, recorded: dict[str, Any]) -> None:
@@ -95,3 +95,16 @@ class RunDirectory:
                 f"The run in {self.path} began with {key} = {recorded.get(key)!r}, not {asked!r}: "
                 "resume it with the same settings, or choose another --out."
             )
+
+
+def _check_writable(folder: Path) -> None:
+    """Make the folder, and a nameless file in it, as other processes may do now; TrainingError if refused."""
+    try:
+        with saying_what_the_disk_refused(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+    except OSError as error:
+        raise TrainingError(
+            f"{folder} cannot be a run's directory ({error.strerror}): choose another --out."
+        ) from error

@@ -1,8 +1,10 @@
 """`souschef train`: fine-tune a model on one's own machine. The work is in training/."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -52,7 +54,8 @@ def ppo(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool
     run = _run(out, settings.name)
     RunDirectory(run, settings).check(resume=resume)  # before the minutes that a model may take to load
     _quiet_libraries()
-    _show(PPOTrainer(settings, run).train(resume=resume), as_json)
+    with _saying_how_to_go_on(run):
+        _show(PPOTrainer(settings, run).train(resume=resume), as_json)
 
 
 @train.command()
@@ -70,7 +73,9 @@ def sft(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool
     from training.sft import run_sft
 
     _quiet_libraries()
-    _show(run_sft(settings, _run(out, settings.name), resume), as_json)
+    run = _run(out, settings.name)
+    with _saying_how_to_go_on(run):
+        _show(run_sft(settings, run, resume), as_json)
 
 
 @train.command()
@@ -88,7 +93,9 @@ def reward(config: Path, overrides: tuple[str, ...], out: Path | None, resume: b
     from training.reward_model import run_reward_model
 
     _quiet_libraries()
-    _show(run_reward_model(settings, _run(out, settings.name), resume), as_json)
+    run = _run(out, settings.name)
+    with _saying_how_to_go_on(run):
+        _show(run_reward_model(settings, run, resume), as_json)
 
 
 @train.command()
@@ -134,19 +141,42 @@ def _run(out: Path | None, name: str) -> Path:
     return out or Path("runs") / name
 
 
+class _Stopped(click.ClickException):
+    """Ctrl-C in a run: one sentence, and exit code 130."""
+
+    exit_code = 130
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"souschef: {self.message}", file=file, err=file is None)
+
+
+@contextmanager
+def _saying_how_to_go_on(run: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise _Stopped(f"Stopped: the same command with --resume goes on with the run in {run}.") from stop
+
+
 def _quiet_libraries() -> None:
     """Their warnings are for programmers, and their bars would break ours."""
+    import logging
     import warnings
 
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _show(run: Path, as_json: bool) -> None:
-    """What came of a run: its table before and after, and where everything lies."""
+    """What came of a run: its table before and after, and where everything lies; said by one process."""
+    from accelerate import PartialState
+
+    if not PartialState().is_main_process:
+        return
     if as_json:
         click.echo(json.dumps(_result(run), ensure_ascii=False))
         return
