@@ -159,32 +159,42 @@ class PPOTrainer:
         return self.processes.gather(evaluate(self.policy, mine, self.reward, self.config))
 
     def _finish(self, before: list[Any], progress: "Progress") -> None:
-        """The policy, the evaluation after training, and the report."""
+        """The policy first, then what it does on held-out rows, and the report."""
         from training.evaluation import before_and_after, samples
-        from training.policy_folder import save_policy
         from training.report import write_report
 
+        if self.processes.is_main:
+            self._hand_over()
         progress.say(f"Judging the end policy on {len(self._held_out_prompts)} held-out rows ...")
         after = self._evaluate()
         if self.processes.is_main:
-            save_policy(
-                self.run.path / "policy",
-                self.policy.model,
-                self.policy.tokenizer,
-                name=self.config.name,
-                base=self.config.model,
-                template=self._template,
-                chat=self._chat,
-                max_text_tokens=self._maker.max_text_tokens,
-                max_new_tokens=self.config.max_new_tokens,
-                value_head=self.policy.value_head,
-            )
             if after:
                 prompts = self._held_out_prompts
                 self.run.write("evaluation.json", before_and_after(before, after, prompts, self.reward))
                 self.run.write_lines("samples.jsonl", samples(before, after, prompts))
             write_report(self.run.path)
         self.processes.wait()
+
+    def _hand_over(self) -> None:
+        """Write policy/; an adapter to a GGUF also for llama.cpp, which runs such a base much faster."""
+        from training.base_models import base_path
+        from training.gguf_export import export_gguf
+        from training.policy_folder import save_policy
+
+        save_policy(
+            self.run.path / "policy",
+            self.policy.model,
+            self.policy.tokenizer,
+            name=self.config.name,
+            base=self.config.model,
+            template=self._template,
+            chat=self._chat,
+            max_text_tokens=self._maker.max_text_tokens,
+            max_new_tokens=self.config.max_new_tokens,
+            value_head=self.policy.value_head,
+        )
+        if self.policy.is_adapter and base_path(self.config.model).suffix == ".gguf":
+            export_gguf(self.run.path)
 
 
 def _combined(reward: "Reward | None") -> "CombinedReward | None":
