@@ -69,11 +69,10 @@ def run(command: dict[str, Any]) -> dict[str, Any]:
     if not ended:
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-    return {
-        "exit_code": os.waitstatus_to_exitcode(status),
-        "seconds": time.monotonic() - started,
-        "operations": int(report.read_text()) if report.exists() else 0,
-    }
+    exit_code, seconds = os.waitstatus_to_exitcode(status), time.monotonic() - started
+    counted = exit_code == 0 and not command.get("killed_at")
+    operations = int(report.read_text()) if counted else 0
+    return {"exit_code": exit_code, "seconds": seconds, "operations": operations}
 
 
 def serve() -> None:
