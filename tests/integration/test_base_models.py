@@ -105,7 +105,12 @@ def test_what_cannot_be_trained_is_said_in_one_sentence(gpt2: Path, tmp_path: Pa
 def test_a_classifier_is_no_language_model(tmp_path: Path) -> None:
     from transformers import BertConfig, BertForSequenceClassification
 
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    sizes: Any = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+    }
     BertForSequenceClassification(BertConfig(**sizes)).save_pretrained(tmp_path)
     with pytest.raises(ModelFileError, match="choose one that writes text"):
         load_base(str(tmp_path))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tiny_phi3 import gpt2_tokenizer
 
-import training.supervised_run
 from tools.errors import TrainingError
+from training.checkpoints import State, save_checkpoint
 from training.preferences import load_pairs
 from training.reward_model import columns, run_reward_model
 from training.reward_models import RewardModel
@@ -107,13 +107,14 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
 ) -> None:
     config = replace(config, steps=6, checkpoint_every=2)
     whole = run_reward_model(config, tmp_path / "whole")
-    save = training.supervised_run.save_checkpoint
+
+    def stopping(folder: Path, trained: Any, optimizer: Any, state: State) -> None:
+        if state.step == 4:
+            raise KeyboardInterrupt
+        save_checkpoint(folder, trained, optimizer, state)
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            training.supervised_run,
-            "save_checkpoint",
-            lambda *given: (_ for _ in ()).throw(KeyboardInterrupt) if given[3].step == 4 else save(*given),
-        )
+        patch.setattr("training.supervised_run.save_checkpoint", stopping)
         with pytest.raises(KeyboardInterrupt):
             run_reward_model(config, tmp_path / "stopped")
     resumed = run_reward_model(config, tmp_path / "stopped", resume=True)

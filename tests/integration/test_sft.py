@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_phi3 import gpt2_tokenizer, phi3_vocabulary
+from tiny_phi3 import gpt2_tokenizer
 
-import training.supervised_run
 from tools.errors import TrainingError
 from tools.policy_folder import read_policy
+from training.checkpoints import save_checkpoint
 from training.config import from_dict
 from training.sft import collate, run_sft
 from training.supervised_config import SFTConfig
-from training.supervised_data import Example, load_examples
+from training.supervised_data import load_examples
 
 FOODS = (
     "eggs",
@@ -102,7 +102,8 @@ def greedy(folder: Path, prompt: str) -> str:
     """What plain transformers writes with the weights and tokenizer of a folder."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     read = tokenizer(prompt, return_tensors="pt")
     written = model.generate(**read, max_new_tokens=8, do_sample=False, pad_token_id=0)
     return str(tokenizer.decode(written[0, read.input_ids.shape[1] :]))
@@ -162,12 +163,11 @@ def test_an_adapter_learns_and_leaves_the_base_as_it_was(
 
 def stop_at(step: int) -> Callable[..., Any]:
     """Checkpoints as ever, until a process is killed before it writes that of a step."""
-    save = training.supervised_run.save_checkpoint
 
     def stopping(folder: Path, trained: Any, optimizer: Any, state: Any) -> Any:
         if state.step == step:
             raise KeyboardInterrupt
-        return save(folder, trained, optimizer, state)
+        return save_checkpoint(folder, trained, optimizer, state)
 
     return stopping
 
@@ -179,7 +179,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     config = replace(config, steps=6, checkpoint_every=2, lora_rank=rank)
     whole = run_sft(config, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(training.supervised_run, "save_checkpoint", stop_at(4))
+        patch.setattr("training.supervised_run.save_checkpoint", stop_at(4))
         with pytest.raises(KeyboardInterrupt):
             run_sft(config, tmp_path / "stopped")
     assert not (tmp_path / "stopped/policy").exists()
@@ -232,41 +232,6 @@ def test_a_loss_that_is_no_number_ends_the_run_in_one_sentence(config: SFTConfig
         run_sft(replace(config, learning_rate=1e20), tmp_path / "run")
 
 
-# ---- rows that are prompts already
-
-
-def test_a_prompt_and_its_completion_are_taken_as_they_are(config: SFTConfig, tmp_path: Path) -> None:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(gpt2_tokenizer())
-    rows = [
-        {"prompt": "Question: Eggs?\nThought:", "completion": " I know.\nAnswer: Yes."},
-        {"prompt": "a " * 50, "completion": "b"},
-    ]
-    config = replace(config, data=(rows_file(tmp_path / "react.jsonl", rows),), eval_rows=0)
-    found = load_examples(config, tokenizer)
-    assert [(tokenizer.decode(e.prompt), tokenizer.decode(e.completion)) for e in found.train] == [
-        ("Question: Eggs?\nThought:", " I know.\nAnswer: Yes.<|endoftext|>")
-    ]
-    assert (found.template, found.chat) == ("{{text}}", False)
-
-
-def test_of_messages_the_last_is_learned_with_the_token_that_ends_a_turn(
-    config: SFTConfig, tmp_path: Path
-) -> None:
-    from transformers import AutoTokenizer
-
-    vocabulary = phi3_vocabulary()
-    tokenizer = AutoTokenizer.from_pretrained(vocabulary.parent, gguf_file=vocabulary.name)
-    turns = [("user", "Eggs?"), ("assistant", "Ham."), ("user", "Why?"), ("assistant", "It is good.")]
-    row = {"messages": [{"role": role, "content": content} for role, content in turns]}
-    config = replace(config, data=(rows_file(tmp_path / "chat.jsonl", [row]),), eval_rows=0)
-    found = load_examples(config, tokenizer)
-    assert tokenizer.decode(found.train[0].completion) == "It is good.<|end|>"
-    assert "Ham.<|end|>" in tokenizer.decode(found.train[0].prompt)
-    assert found.chat
-
-
 def test_prompts_are_learned_by_a_run(config: SFTConfig, tmp_path: Path) -> None:
     rows = [{"prompt": f"Question: {food}?\nAnswer:", "completion": f" Boil {food}."} for food in FOODS]
     config = replace(config, data=(rows_file(tmp_path / "rows2.jsonl", rows),), eval_rows=2)
@@ -274,25 +239,3 @@ def test_prompts_are_learned_by_a_run(config: SFTConfig, tmp_path: Path) -> None
     told = json.loads((run / "evaluation.json").read_text())
     assert told["after"]["loss"] < told["before"]["loss"] - 1
     assert read_policy(run).card.template == "{{text}}"
-
-
-@pytest.mark.parametrize(
-    ("row", "said"),
-    [
-        ({"prompt": "a", "completion": 3}, "line 2 has a int as completion"),
-        ({"prompt": "a"}, "line 2 has no completion"),
-        ({"messages": [{"role": "user", "content": "Hi"}]}, "line 2: messages must be"),
-    ],
-)
-def test_a_bad_row_is_named_by_its_file_and_line(
-    config: SFTConfig, tmp_path: Path, row: dict[str, Any], said: str
-) -> None:
-    from transformers import AutoTokenizer
-
-    file = rows_file(tmp_path / "rows3.jsonl", [{"prompt": "a", "completion": "b"}, row])
-    with pytest.raises(TrainingError, match=said):
-        load_examples(replace(config, data=(file,)), AutoTokenizer.from_pretrained(gpt2_tokenizer()))
-
-
-def test_an_example_is_its_prompt_without_loss_and_its_completion_with() -> None:
-    assert Example((1, 2), (3, 4)).columns() == {"input_ids": [1, 2, 3, 4], "labels": [-100, -100, 3, 4]}
