@@ -5,7 +5,7 @@ The policy is a small GPT-2 of random weights with the real GPT-2 vocabulary, wh
 
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from tiny_policies import gpt2
@@ -27,8 +27,8 @@ def vowels(prompts: list[str], completions: list[str], **_: Any) -> list[float]:
     return [sum(letter in "aeiou" for letter in text) / max(len(text), 1) for text in completions]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_checkable_reward_rises(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "precision"), [(0, "fp32"), (1, "fp32"), (2, "fp32"), (0, "bf16")])
+def test_a_checkable_reward_rises(seed: int, precision: Literal["fp32", "bf16"], tmp_path: Path) -> None:
     model, tokenizer = gpt2()
     model.save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
@@ -44,6 +44,7 @@ def test_a_checkable_reward_rises(seed: int, tmp_path: Path) -> None:
         lr_schedule="constant",
         kl_coef=0.0,
         seed=seed,
+        precision=precision,
     )
     trainer = PPOTrainer(config, tmp_path / "run", reward=vowels, rows=(ROWS, []))
     rewards = [trainer.step(step)[0]["reward"] for step in range(STEPS)]
