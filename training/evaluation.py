@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from tools.baselines import BASELINES
+from tools.bootstrap import LEVEL, RESAMPLES, difference_interval, mean_interval
 from tools.errors import TrainingError
-from training.baselines import BASELINES
-from training.bootstrap import LEVEL, RESAMPLES, difference_interval, mean_interval
+from tools.text_metrics import copied_share, length_words, repetition, rouge
 from training.config import PPOConfig
 from training.data import Prompt, text_seed
 from training.experience import reference_logprobs
 from training.rollouts import Sampling, generate, texts
-from training.text_metrics import copied_share, length_words, repetition, rouge
 
 if TYPE_CHECKING:
     from training.combined_reward import CombinedReward

@@ -15,12 +15,12 @@ from types import MappingProxyType
 from typing import Any
 
 from tools.errors import TrainingError
+from tools.text_metrics import REPETITION_N, length_words, repetition, rouge
 from training.combined_reward import CombinedReward, Part, running
 from training.config import RewardSpec
 from training.reward_inputs import plain_texts, references
 from training.reward_lookup import checked_options, find, option_parameters
 from training.reward_models import Classifier, RewardModel
-from training.text_metrics import REPETITION_N, length_words, repetition, rouge
 
 __all__ = ["READY_MADE", "CombinedReward", "Part", "Reward", "build_rewards"]
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from prompts import prompt as prompt_text
 from tools.errors import TrainingError
+from tools.text_metrics import repetition
 from training.checkpoints import State, load_newest, save_checkpoint
 from training.config import PPOConfig
 from training.experience import Experience, gather_experience
 from training.ppo import KLController, explained_variance
 from training.processes import Processes
 from training.run_directory import RunDirectory
-from training.text_metrics import repetition
 from training.update import Update
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import pytest
 from tiny_policies import gpt2
 
 from tools.errors import TrainingError
+from tools.text_metrics import copied_share, repetition, rouge
 from training.combined_reward import CombinedReward, Part
 from training.config import PPOConfig
 from training.data import Prompt, PromptMaker, Row
@@ -26,7 +27,6 @@ from training.evaluation import (
 from training.evaluation_table import evaluation_table
 from training.policy import Policy
 from training.rewards import length_penalty, rouge1
-from training.text_metrics import copied_share, repetition, rouge
 
 CONFIG = PPOConfig(max_new_tokens=12, eval_batch_size=2, eval_temperatures=(1.0, 0.0), seed=3)
 ROWS = [

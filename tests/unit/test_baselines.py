@@ -1,6 +1,6 @@
 """Summaries without a model."""
 
-from training.baselines import BASELINES, lead, random_sentences
+from tools.baselines import BASELINES, lead, random_sentences
 
 ARTICLE = "One is first. Dr. Two is next! Three came third? Four. Five. Six.\n\nSeven ends it"
 SENTENCES = [

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tools.bootstrap import difference_interval, mean_interval
 from training import bootstrap
-from training.bootstrap import difference_interval, mean_interval
 
 NORMAL = np.random.default_rng(0).normal(3.0, 2.0, size=400).tolist()
 

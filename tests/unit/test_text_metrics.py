@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
 
-from training.text_metrics import (
+from tools.text_metrics import (
     ROUGE_KINDS,
     copied_share,
     length_words,
