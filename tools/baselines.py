@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from tools.seeds import text_seed
 from tools.sentences import sentences
-from training.data import text_seed
 
 SENTENCES = 3
 

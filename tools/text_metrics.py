@@ -3,7 +3,7 @@
 Shared by the rewards and by the evaluation before and after a run, so that both count alike. ROUGE is
 computed by `rouge_score` with Porter stemming (Lin 2004); like the original it sees a-z and 0-9 alone, so it
 is for English. The tokens of a text and the stems of words are remembered: stemming in Python is most of the
-work, and a reference is met again and again. Left out: metrics that need a model (training/reward_models.py).
+work, and a reference is met again and again. Left out: metrics that need a model.
 """
 
 import re

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from prompts import fill
 from tools.errors import TrainingError
+from tools.seeds import text_seed
 from tools.untrusted import neutralise
 from training.data_files import read_columns
 
@@ -135,12 +136,6 @@ def _ordered(rows: Sequence[Row], seed: int) -> list[Row]:
 
 def _key(row: Row, seed: int) -> int:
     return text_seed(seed, _words(row.article))
-
-
-def text_seed(seed: int, text: str) -> int:
-    """A seed of 64 bits for one text, the same on every machine and in whatever order texts come."""
-    digest = hashlib.sha256(f"{seed} {text}".encode(errors="surrogatepass"))
-    return int.from_bytes(digest.digest()[:8])
 
 
 def _words(article: str) -> str:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from tools.baselines import BASELINES
 from tools.bootstrap import LEVEL, RESAMPLES, difference_interval, mean_interval
 from tools.errors import TrainingError
+from tools.seeds import text_seed
 from tools.text_metrics import copied_share, length_words, repetition, rouge
 from training.config import PPOConfig
-from training.data import Prompt, text_seed
+from training.data import Prompt
 from training.experience import reference_logprobs
 from training.rollouts import Sampling, generate, texts
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tools import bootstrap
 from tools.bootstrap import difference_interval, mean_interval
-from training import bootstrap
 
 NORMAL = np.random.default_rng(0).normal(3.0, 2.0, size=400).tolist()
 

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from tools.errors import TrainingError
-from training.data import Row, check_room, split_record, split_rows, text_seed, without_articles_of
+from tools.seeds import text_seed
+from training.data import Row, check_room, split_record, split_rows, without_articles_of
 
 ROWS = [Row(f"r{n}", f"Article {n}.", f"Summary {n}.") for n in range(40)]
 
