@@ -4,11 +4,14 @@ A step's prompts follow from the seed and the step's number alone, so that a run
 sees what it would have seen.
 """
 
+import difflib
 from collections.abc import Sequence
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from prompts import prompt as prompt_text
 from tools.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -40,3 +43,13 @@ class PromptBatches:
         if not self._lengths_vary:
             return prompt
         return self._maker.make(row, self._seed + place) or prompt
+
+
+def template(name: str) -> str:
+    """The text of prompts/NAME.txt; TrainingError naming the nearest where there is none."""
+    found = (file.name for file in resources.files("prompts").iterdir())
+    names = sorted(name.removesuffix(".txt") for name in found if name.endswith(".txt"))
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+        raise TrainingError(f"There is no prompt {name!r}: did you mean {near[0]!r}?")
+    return prompt_text(name)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prompts import prompt as prompt_text
 from tools.errors import TrainingError
 from tools.text_metrics import repetition
 from training.checkpoints import State, load_newest, save_checkpoint
@@ -46,7 +45,7 @@ class PPOTrainer:
         """`rows` are those to train on and those held out. SouschefError where something is missing."""
         from training.data import PromptMaker, check_room
         from training.policy import Policy
-        from training.prompt_batches import PromptBatches
+        from training.prompt_batches import PromptBatches, template
         from training.rewards import build_rewards
 
         self.config, self.processes = config, Processes()
@@ -54,7 +53,7 @@ class PPOTrainer:
         train, self._held_out = rows or _load_rows(config)
         self.policy = policy or Policy.load(config, self.processes.device)
         check_room(config.max_prompt_tokens, config.max_new_tokens, self.policy.context_tokens, config.model)
-        self._template = prompt_text(config.prompt)
+        self._template = template(config.prompt)
         self._maker = PromptMaker(
             self.policy.tokenizer,
             self._template,
