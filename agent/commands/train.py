@@ -114,10 +114,11 @@ def export(run: Path, outtype: str, as_json: bool) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 def report(run: Path) -> None:
     """Write RUN/report.html again, also while the run goes on."""
-    if not (run / "config.json").is_file():
-        raise TrainingError(
-            f"{run} is no run directory (no config.json): name the --out of a training command."
-        )
+    for file in ("config.json", "metrics.jsonl"):  # a model's folder has a config.json as well
+        if not (run / file).is_file():
+            raise TrainingError(
+                f"{run} is no run with a step done (no {file}): name the --out of a training command."
+            )
     from training.report import write_report
 
     click.echo(str(write_report(run)))
