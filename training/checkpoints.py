@@ -68,15 +68,14 @@ def load_newest(folder: Path, weights: "Mapping[str, Tensor]", optimizer: Any) -
     try:
         tensors, moments = load_file(found[-1] / _WEIGHTS), load_file(found[-1] / _MOMENTS)
         state = State(**json.loads((found[-1] / _STATE).read_bytes()))
-        with torch.no_grad():
-            for name, weight in weights.items():
-                weight.copy_(
-                    tensors[name]
-                )  # into the run's own memory, whose alignment decides the last bits
-    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
+        _check_shapes(tensors, weights)
+    except (SafetensorError, ValueError, TypeError, OSError) as error:
         raise TrainingError(
             f"The checkpoint {found[-1]} cannot be read ({error}): delete it, and --resume goes on before it."
         ) from error
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(tensors[name])  # into the run's own memory, whose alignment decides the last bits
     _put_moments(weights, optimizer, moments)
     return state
 
@@ -85,6 +84,13 @@ def whole_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first; one that was never finished is none."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted((path for path in found if _NAME.fullmatch(path.name)), key=lambda path: int(path.name[5:]))
+
+
+def _check_shapes(tensors: "Mapping[str, Tensor]", weights: "Mapping[str, Tensor]") -> None:
+    """Raise ValueError before any weight is changed, where these are not a checkpoint of theirs."""
+    for name, weight in weights.items():
+        if name not in tensors or tensors[name].shape != weight.shape:
+            raise ValueError(f"{name} is not as this run has it")
 
 
 def _moments(weights: "Mapping[str, Tensor]", optimizer: Any) -> "dict[str, Tensor]":
