@@ -16,7 +16,7 @@ def growing_cache(room: int) -> Any:
     """A transformers Cache for sequences of at most `room` tokens."""
     from transformers.cache_utils import Cache, DynamicLayer
 
-    class GrowingLayer(DynamicLayer):
+    class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         """One layer: `keys` and `values` are views, (rows, heads, so far, width), of longer tensors."""
 
         def update(
@@ -34,14 +34,15 @@ def growing_cache(room: int) -> Any:
             for place, states in zip(self.room, (key_states, value_states), strict=True):
                 place[:, :, self.length : end] = states
             self.length = end
-            self._look()
-            return self.keys, self.values
+            return self._look()
 
         def batch_select_indices(self, indices: "Tensor") -> None:
             self.room = tuple(place[indices] for place in self.room)
             self._look()
 
-        def _look(self) -> None:
-            self.keys, self.values = (place[:, :, : self.length] for place in self.room)
+        def _look(self) -> "tuple[Tensor, Tensor]":
+            keys, values = (place[:, :, : self.length] for place in self.room)
+            self.keys, self.values = keys, values
+            return keys, values
 
     return Cache(layer_class_to_replicate=GrowingLayer)

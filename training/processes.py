@@ -5,8 +5,11 @@ with the others, so that they stay equal. A mean over the global batch is a sum 
 is why two processes do what one does. Left out: policies too large for one device.
 """
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from tools.errors import TrainingError
 
 if TYPE_CHECKING:
     import torch
@@ -19,10 +22,20 @@ class Processes:
     """Which process this is, of how many, and what they do together."""
 
     def __init__(self) -> None:
+        import torch
         from accelerate import PartialState
+        from accelerate.utils import parse_flag_from_env
 
-        self._state: Any = PartialState()
+        # without the flag, processes that a launcher started on a machine without GPUs would not find each other
+        cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
+        self._state: Any = PartialState(cpu=cpu)
         self.count: int = self._state.num_processes
+        started = int(os.environ.get("WORLD_SIZE", "1"))
+        if started != self.count:
+            raise TrainingError(
+                f"{started} processes were started and {self.count} found each other: "
+                "start them with `accelerate launch`, as the README says."
+            )
         self.rank: int = self._state.process_index
         self.is_main: bool = self._state.is_main_process
         self.device: torch.device = self._state.device
@@ -50,7 +63,7 @@ class Processes:
 
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         torch.distributed.all_reduce(flat)
-        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+        for tensor, part in zip(tensors, flat.split_with_sizes([t.numel() for t in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
 
     def wait(self) -> None:

@@ -23,7 +23,9 @@ class PromptBatches:
 
     def __init__(self, rows: "Sequence[Row]", maker: "PromptMaker", seed: int, *, lengths_vary: bool) -> None:
         made = ((row, maker.make(row, seed)) for row in rows)
-        self._prompts = [(row, prompt) for row, prompt in made if prompt is not None]
+        self._prompts: list[tuple[Row, Prompt]] = [
+            (row, prompt) for row, prompt in made if prompt is not None
+        ]
         if not self._prompts:
             raise TrainingError("Every article is too long for max_prompt_tokens: raise it, or cut them.")
         self._maker, self._seed, self._lengths_vary = maker, seed, lengths_vary
@@ -39,7 +41,7 @@ class PromptBatches:
         """The prompt at a place in the endless stream of shuffled rows."""
         turn, place_in_turn = divmod(place, len(self._prompts))
         order = np.random.default_rng([self._seed, turn]).permutation(len(self._prompts))
-        row, prompt = self._prompts[order[place_in_turn]]
+        row, prompt = self._prompts[int(order[place_in_turn])]
         if not self._lengths_vary:
             return prompt
         return self._maker.make(row, self._seed + place) or prompt

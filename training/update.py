@@ -4,6 +4,7 @@ A mini-batch is one step of the optimizer; it is read in micro-batches of rows o
 add up, so that padding and memory stay small whatever the mini-batch's size.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -47,13 +48,10 @@ class Tally:
         means = {name: self.sums[name] / tokens for name in _SUMS[:-1]}
         means |= {"clip_fraction": means.pop("clipped"), "value_clip_fraction": means.pop("value_clipped")}
         norm = sum(self.grad_norms) / max(len(self.grad_norms), 1)
+        done = {"grad_norm": norm, "epochs_done": self.epochs_done}
         if not self.policy_moves:  # in the value head's warm-up these are not known, which is not 0
-            means = {"value_loss": means["value_loss"], "value_clip_fraction": means["value_clip_fraction"]}
-        return means | {
-            "ratio_max": self.sums["ratio_max"],
-            "grad_norm": norm,
-            "epochs_done": self.epochs_done,
-        }
+            return {"value_loss": means["value_loss"], **done}
+        return {**means, "ratio_max": self.sums["ratio_max"], **done}
 
 
 class Update:
@@ -107,14 +105,14 @@ class Update:
         lengths = [len(experience.rows[row].prompt) + len(experience.rows[row].response) for row in mine]
         at_once = self._policy.tokens_at_once(self._config.micro_batch_tokens)
         seen = torch.zeros(len(_SUMS))
+        values_only = step < self._config.value_warmup_steps
         for batch in micro_batches(lengths, at_once):
             chosen = [mine[n] for n in batch]
-            values_only = step < self._config.value_warmup_steps
             loss, sums = (self._value_loss if values_only else self._loss)(experience, chosen)
-            (loss / tokens).backward()
+            (loss / tokens).backward()  # type: ignore[no-untyped-call]
             seen[:-1] += sums[:-1]
             seen[-1] = seen[-1].maximum(sums[-1])
-        self._reduce(seen)
+        self._reduce(seen, not values_only)
         tally.add(seen, tokens)
         tally.grad_norms.append(self._step(step))
         return float(seen[_SUMS.index("approx_kl")])
@@ -139,23 +137,19 @@ class Update:
 
         old = _Slices(experience, rows, self._policy.device)
         values = self._policy.values(old.prompts, old.responses)
-        clip = self._config.value_clip_range
-        error, clipped = value_loss(values, old.values, old.returns, old.mask, clip)
+        error, _ = value_loss(values, old.values, old.returns, old.mask, math.inf)  # it has far to go
         watched = torch.zeros(len(_SUMS))
-        watched[[_SUMS.index("value_loss"), _SUMS.index("value_clipped")]] = torch.stack(
-            [error.detach().cpu(), clipped.float().cpu()]
-        )
-        watched[-1] = 1.0
-        return error, watched
+        watched[_SUMS.index("value_loss")] = error.detach()
+        return self._config.vf_coef * error, watched  # weighted as later on: Adam remembers gradients' sizes
 
-    def _reduce(self, seen: "Tensor") -> None:
+    def _reduce(self, seen: "Tensor", policy_moves: bool) -> None:
         """Add up gradients and figures over the processes; the largest ratio is the largest of all."""
         if self._processes.count == 1:
             return
         import torch
 
-        for weight in self.weights.values():
-            if weight.grad is None and weight.requires_grad:
+        for name, weight in self.weights.items():
+            if weight.grad is None and (policy_moves or name.startswith("value_head.")):
                 weight.grad = torch.zeros_like(weight)
         largest = max(self._processes.gather([float(seen[-1])]))
         self._processes.sum([w.grad for w in self.weights.values() if w.grad is not None])

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import click
 
@@ -102,7 +102,7 @@ def reward(config: Path, overrides: tuple[str, ...], out: Path | None, resume: b
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--outtype", type=click.Choice(["f32", "f16", "q8_0"]), default="f16", show_default=True)
 @_json
-def export(run: Path, outtype: str, as_json: bool) -> None:
+def export(run: Path, outtype: Literal["f32", "f16", "q8_0"], as_json: bool) -> None:
     """Write the policy of RUN as GGUF, for the gguf engine and other programs on llama.cpp."""
     from training.gguf_export import export_gguf
 
@@ -174,9 +174,9 @@ def _quiet_libraries() -> None:
 
 def _show(run: Path, as_json: bool) -> None:
     """What came of a run: its table before and after, and where everything lies; said by one process."""
-    from accelerate import PartialState
+    from training.processes import Processes
 
-    if not PartialState().is_main_process:
+    if not Processes().is_main:
         return
     if as_json:
         click.echo(json.dumps(_result(run), ensure_ascii=False))

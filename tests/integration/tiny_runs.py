@@ -45,7 +45,7 @@ def tokenizer() -> Any:
     from transformers import PreTrainedTokenizerFast
 
     words = Tokenizer(models.WordLevel({word: number for number, word in enumerate(TOKENS)}, "<unk>"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[assignment]
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
     make: Any = PreTrainedTokenizerFast
     return make(tokenizer_object=words, eos_token="<end>", unk_token="<unk>")
 
