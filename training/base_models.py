@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from tools.errors import ModelFileError, TrainingError
 from tools.models import CATALOGUE, model_path
+from tools.policy_folder import PolicyFolder, is_policy, read_policy
 
 Quantization = Literal["", "4bit", "8bit"]
 Precision = Literal["fp32", "bf16"]
@@ -36,11 +37,28 @@ def load_base(model: str, quantize: Quantization = "", precision: Precision = "f
     """
     from transformers import AutoModelForCausalLM
 
+    given = Path(model).expanduser()
+    if model not in CATALOGUE and is_policy(given):
+        policy = read_policy(given)
+        if policy.card.kind == "adapter":
+            return _merged(policy, quantize, precision)
+        model = str(policy.path)
     path = base_path(model)
     loaded, report = _load(AutoModelForCausalLM, path, quantize, precision)
     if report["missing_keys"]:  # transformers fills them with random numbers
         raise ModelFileError(f"{model} lacks weights of a language model: choose one that writes text.")
     return loaded, load_tokenizer(path)
+
+
+def _merged(policy: PolicyFolder, quantize: Quantization, precision: Precision) -> tuple[Any, Any]:
+    """The base of an earlier run's adapter with the adapter added to its weights."""
+    from peft import PeftModel
+
+    if quantize:
+        raise TrainingError(f"{policy.path} is an adapter to merge: leave quantize empty.")
+    base, tokenizer = load_base(policy.card.base, "", precision)
+    merged: Any = PeftModel.from_pretrained(base, policy.path)
+    return merged.merge_and_unload(), tokenizer
 
 
 def load_scorer(model: str, quantize: Quantization = "", precision: Precision = "fp32") -> tuple[Any, Any]:

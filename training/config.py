@@ -8,6 +8,7 @@ include files, so that the record in a run directory is all there is to know.
 import dataclasses
 import difflib
 import json
+import math
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
@@ -59,27 +60,29 @@ class PPOConfig:
     missing_eos_penalty: float = 0.0
     # what it is rewarded for
     rewards: tuple[RewardSpec, ...] = (RewardSpec("rouge1"),)
-    # how it learns
+    # how it learns; sources by the letters of ppo.py
     steps: int = 250
     batch_size: int = 4
     mini_batch_size: int = 4
     micro_batch_tokens: int = 0  # read at once with gradients, padding included; 0: what suits the device
-    ppo_epochs: int = 4
+    ppo_epochs: int = 4  # [Z]; each shuffles the mini-batches anew [P]
     learning_rate: float = 1.41e-5
-    lr_schedule: Literal["linear", "constant"] = "linear"
+    lr_schedule: Literal["linear", "constant"] = "linear"  # [N]
     weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    gamma: float = 1.0
-    lam: float = 0.95
-    clip_range: float = 0.2
-    value_clip_range: float = 0.2
-    vf_coef: float = 0.1
+    max_grad_norm: float = 1.0  # as in [P]'s published code
+    gamma: float = 1.0  # [Z]
+    lam: float = 0.95  # [Z]
+    clip_range: float = 0.2  # [P]
+    value_clip_range: float = 0.2  # [Z]'s code; in units of the reward
+    vf_coef: float = 0.1  # [Z]'s code
     value_learning_rate: float = 0.0  # 0: the policy's
-    value_warmup_steps: int = 0
+    value_warmup_steps: int = 0  # steps before the policy moves: VC-PPO, arXiv 2503.01491
     kl_coef: float = 0.05
     kl_target: float = 0.0  # nats a response; 0: kl_coef stays as it is
-    kl_horizon: int = 10_000
-    target_kl: float = 0.0  # ends a step's epochs where the policy has moved this far; 0: never
+    kl_horizon: int = 0  # responses over which the coefficient adapts; 0: a tenth of the run's
+    target_kl: float = (
+        0.0  # [P]'s published code; ends a step's epochs where the policy has moved this far; 0: never
+    )
     whiten_advantages: bool = True
     # how it is watched
     seed: int = 0
@@ -100,17 +103,33 @@ class PPOConfig:
             raise TrainingError("min_prompt_tokens is above max_prompt_tokens: lower it.")
         if not self.rewards:
             raise TrainingError('A run needs a reward: add [[rewards]] with name = "rouge1", for example.')
+        if self.value_warmup_steps >= self.steps or (self.value_warmup_steps and not self.vf_coef):
+            raise TrainingError(
+                "value_warmup_steps must be fewer than steps, and vf_coef above 0: change one."
+            )
+        if any(temperature < 0 for temperature in self.eval_temperatures):
+            raise TrainingError("eval_temperatures has a number below 0: 0 is greedy, 1 as it is.")
         if self.quantize and not self.lora_rank:
             raise TrainingError("A quantized base cannot be trained itself: set lora_rank, such as 16.")
 
 
 _ABOVE_ZERO = (
     *("steps", "batch_size", "mini_batch_size", "ppo_epochs", "max_new_tokens", "max_prompt_tokens"),
-    *("checkpoint_every", "eval_batch_size", "learning_rate", "kl_horizon", "temperature", "max_grad_norm"),
+    *("checkpoint_every", "eval_batch_size", "learning_rate", "temperature", "max_grad_norm"),
     *("clip_range", "value_clip_range"),
 )
 _AT_LEAST_ZERO = (
-    *("lora_rank", "lora_alpha", "eval_rows", "min_prompt_tokens", "top_k", "kl_coef", "kl_target", "seed"),
+    *(
+        "kl_horizon",
+        "lora_rank",
+        "lora_alpha",
+        "eval_rows",
+        "min_prompt_tokens",
+        "top_k",
+        "kl_coef",
+        "kl_target",
+        "seed",
+    ),
     *("target_kl", "vf_coef", "micro_batch_tokens", "value_warmup_steps", "value_learning_rate"),
     *("weight_decay", "missing_eos_penalty"),
 )
@@ -127,13 +146,15 @@ def require(
     """Raise TrainingError for the first of these keys whose number is outside the bounds."""
     for key in keys:
         value = getattr(config, key)
-        if not (
+        if not math.isfinite(value) or not (
             (above is None or value > above)
             and (least is None or value >= least)
             and (most is None or value <= most)
         ):
             bounds = [("above", above), ("at least", least), ("at most", most)]
-            wanted = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+            wanted = (
+                " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None) or "finite"
+            )
             raise TrainingError(f"{key} is {value}: it must be {wanted}.")
 
 
@@ -200,7 +221,8 @@ def _converted(key: str, value: Any, hint: Any) -> Any:
 
 def _reward(value: Any) -> RewardSpec:
     """A reward as a table of its own options, as a recorded one, or as just its name."""
-    table = {"name": value} if isinstance(value, str) else dict(value) if isinstance(value, Mapping) else {}
+    given: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+    table: dict[str, Any] = {"name": value} if isinstance(value, str) else dict(given)
     name, weight = table.pop("name", None), table.pop("weight", 1.0)
     if not isinstance(name, str) or isinstance(weight, bool) or not isinstance(weight, int | float):
         raise TrainingError(

@@ -72,8 +72,8 @@ def _builder(source: str) -> str | None:
 
 def _from_file(path: Path, kind: str, folder: Path) -> Any:
     """The table in a file; what `datasets` makes of it, and the file unpacked, lie in `folder`."""
-    from datasets import load_dataset_builder  # type: ignore[import-untyped]
-    from datasets.exceptions import DatasetsError  # type: ignore[import-untyped]
+    from datasets import load_dataset_builder
+    from datasets.exceptions import DatasetsError
 
     plain = _unpacked(path, folder)
     options = {"index_col": False} if kind == "csv" else {}  # or a cell too many shifts the columns
@@ -195,11 +195,11 @@ def _or(names: Sequence[str]) -> str:
 def _quiet() -> Iterator[None]:
     """No bars for a file that is read in a second, and no logged errors beside the one that is raised."""
     from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-    from datasets.utils.logging import (  # type: ignore[import-untyped]
+    from datasets.utils.logging import (
         get_verbosity,
         set_verbosity,
     )
-    from pandas.errors import ParserWarning  # type: ignore[import-untyped]
+    from pandas.errors import ParserWarning
 
     shown, verbosity = not are_progress_bars_disabled(), get_verbosity()
     disable_progress_bars()

@@ -68,7 +68,9 @@ def gather_experience(
     mine = processes.share(prompts)
     rollout = generate(policy, [p.ids for p in mine], Sampling.of(config), processes.share(seeds))
     told = _tell(policy, mine, rollout, reward, config)
-    return _estimate(processes.gather(told), config, kl_coef)
+    # a value head that says nothing yet learns from the whole return (VC-PPO, arXiv 2503.01491)
+    lam = 1.0 if step < config.value_warmup_steps else config.lam
+    return _estimate(processes.gather(told), config, kl_coef, lam)
 
 
 def row_seeds(seed: int, step: int, count: int) -> list[int]:
@@ -139,7 +141,7 @@ def micro_batches(lengths: Sequence[int], tokens_at_once: int) -> list[list[int]
     return batches
 
 
-def _estimate(rows: list[Told], config: PPOConfig, kl_coef: float) -> Experience:
+def _estimate(rows: list[Told], config: PPOConfig, kl_coef: float, lam: float) -> Experience:
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
@@ -152,7 +154,7 @@ def _estimate(rows: list[Told], config: PPOConfig, kl_coef: float) -> Experience
     penalties = torch.tensor([0.0 if row.finished else config.missing_eos_penalty for row in rows])
     scores = torch.tensor([row.score for row in rows]) - penalties
     rewards = token_rewards(scores, logprobs, reference, mask, kl_coef)
-    advantages, returns = advantages_and_returns(rewards, values, mask, config.gamma, config.lam)
+    advantages, returns = advantages_and_returns(rewards, values, mask, config.gamma, lam)
     if config.whiten_advantages:
         advantages = whiten(advantages, mask)
     return Experience(rows, mask, logprobs, values, reference, rewards, advantages, returns)

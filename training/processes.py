@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tools.errors import TrainingError
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 Item = TypeVar("Item")
@@ -26,7 +25,7 @@ class Processes:
         from accelerate import PartialState
         from accelerate.utils import parse_flag_from_env
 
-        # without the flag, processes that a launcher started on a machine without GPUs would not find each other
+        # without it, processes that a launcher started on a machine without GPUs do not find each other
         cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
         self._state: Any = PartialState(cpu=cpu)
         self.count: int = self._state.num_processes

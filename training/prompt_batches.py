@@ -6,6 +6,7 @@ sees what it would have seen.
 
 import difflib
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -19,19 +20,15 @@ if TYPE_CHECKING:
 
 
 class PromptBatches:
-    """Batches of prompts by step; raises TrainingError where no row makes a prompt."""
+    """Batches of prompts by step; raises TrainingError where no row makes a prompt.
 
-    def __init__(self, rows: "Sequence[Row]", maker: "PromptMaker", seed: int, *, lengths_vary: bool) -> None:
-        made = ((row, maker.make(row, seed)) for row in rows)
-        self._prompts: list[tuple[Row, Prompt]] = [
-            (row, prompt) for row, prompt in made if prompt is not None
-        ]
-        if not self._prompts:
-            raise TrainingError("Every article is too long for max_prompt_tokens: raise it, or cut them.")
-        self._maker, self._seed, self._lengths_vary = maker, seed, lengths_vary
+    A row is tokenised when its turn comes; the place of one that makes no prompt goes to the next in order.
+    """
 
-    def __len__(self) -> int:
-        return len(self._prompts)
+    def __init__(self, rows: "Sequence[Row]", maker: "PromptMaker", seed: int) -> None:
+        self._rows, self._maker, self._seed = rows, maker, seed
+        self._order = lru_cache(maxsize=2)(self._shuffled)
+        self._prompt(0)  # says now where no row makes one
 
     def batch(self, step: int, size: int) -> "list[Prompt]":
         """The prompts of a step, which counts from 0."""
@@ -39,12 +36,16 @@ class PromptBatches:
 
     def _prompt(self, place: int) -> "Prompt":
         """The prompt at a place in the endless stream of shuffled rows."""
-        turn, place_in_turn = divmod(place, len(self._prompts))
-        order = np.random.default_rng([self._seed, turn]).permutation(len(self._prompts))
-        row, prompt = self._prompts[int(order[place_in_turn])]
-        if not self._lengths_vary:
-            return prompt
-        return self._maker.make(row, self._seed + place) or prompt
+        for later in range(len(self._rows)):
+            turn, place_in_turn = divmod(place + later, len(self._rows))
+            row = self._rows[self._order(turn)[place_in_turn]]
+            if (prompt := self._maker.make(row, self._seed + place)) is not None:
+                return prompt
+        raise TrainingError("Every article is too long for max_prompt_tokens: raise it, or cut them.")
+
+    def _shuffled(self, turn: int) -> list[int]:
+        order: list[int] = np.random.default_rng([self._seed, turn]).permutation(len(self._rows)).tolist()
+        return order
 
 
 def template(name: str) -> str:

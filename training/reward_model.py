@@ -15,11 +15,12 @@ from typing import Any
 from tools.errors import TrainingError
 from tools.files import saying_what_the_disk_refused, sync_folder
 from training.base_models import load_scorer, quiet_unless_watched
+from training.lora import with_lora
 from training.preferences import Pair, load_pairs, split_pairs
 from training.processes import Processes
 from training.run_directory import RunDirectory
 from training.supervised_config import RewardModelConfig
-from training.supervised_run import Evaluation, SupervisedRun, batches, with_lora, without_telemetry
+from training.supervised_run import Evaluation, SupervisedRun, batches, without_telemetry
 
 _TOLD = {"loss": "loss", "accuracy": "accuracy", "margin": "margin", "mean_reward": "reward"}
 

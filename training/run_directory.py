@@ -54,6 +54,17 @@ class RunDirectory:
         if recorded is None:
             self.write(CONFIG, self._config)
 
+    def keep(self, name: str, content: Any) -> None:
+        """Write a JSON file once; TrainingError where a run that goes on finds it would be another."""
+        file = self.path / name
+        if not file.is_file():
+            self.write(name, content)
+        elif json.loads(file.read_bytes()) != json.loads(json.dumps(content)):
+            raise TrainingError(
+                f"The data are not those that the run in {self.path} began with ({name}): "
+                "put them back, or choose another --out."
+            )
+
     def write(self, name: str, content: Any) -> None:
         """A JSON file that appears whole."""
         self._write(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

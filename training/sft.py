@@ -11,12 +11,13 @@ from typing import Any
 
 from training.base_models import load_base, quiet_unless_watched
 from training.data import check_room
+from training.lora import with_lora
 from training.policy_folder import save_policy
 from training.processes import Processes
 from training.run_directory import RunDirectory
 from training.supervised_config import SFTConfig
 from training.supervised_data import Example, Examples, load_examples
-from training.supervised_run import Evaluation, SupervisedRun, batches, with_lora, without_telemetry
+from training.supervised_run import Evaluation, SupervisedRun, batches, without_telemetry
 
 _TOLD = {"loss": "loss", "mean_token_accuracy": "token_accuracy", "entropy": "entropy"}
 

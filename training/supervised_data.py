@@ -17,6 +17,7 @@ from typing import Any
 from prompts import prompt as prompt_text
 from tools.errors import TrainingError
 from training.data import PromptMaker, Row, load_rows, split_rows, without_articles_of
+from training.end_of_turn import end_of_turn
 from training.preferences import read_objects, text_of
 from training.supervised_config import SFTConfig
 
@@ -100,15 +101,6 @@ def _completion(
     """The text's tokens and the end token, `most` at most; after a word a new word begins with a space."""
     spaced = text if chat or not prompt or prompt[-1].isspace() else f" {text}"
     return (*tokenizer(spaced, add_special_tokens=False, verbose=False).input_ids, end)[:most]
-
-
-def end_of_turn(tokenizer: Any) -> int:
-    """The token with which a chat template ends the assistant's turn, or else the one that ends a text."""
-    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "yy"}]
-    text = str(tokenizer.apply_chat_template(turns, tokenize=False))
-    after = tokenizer(text[text.rindex("yy") + 2 :], add_special_tokens=False, verbose=False).input_ids
-    marks = set(tokenizer.get_added_vocab().values())
-    return int(next((token for token in after if token in marks), tokenizer.eos_token_id))
 
 
 # ---- prompts and completions, messages

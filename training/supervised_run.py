@@ -10,7 +10,6 @@ import math
 import random
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -173,32 +172,6 @@ def row_order(rows: int, count: int, seed: int) -> list[int]:
     for epoch in range(math.ceil(count / rows)):
         order += random.Random(f"{seed} {epoch}").sample(range(rows), rows)
     return order[:count]
-
-
-def with_lora(model: Any, config: SupervisedConfig, task: str, quantize: str = "") -> Any:
-    """The model with a fresh LoRA adapter, its own weights frozen; without a rank as it is."""
-    if not config.lora_rank:
-        return model
-    import torch
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-
-    if quantize:
-        prepare: Any = prepare_model_for_kbit_training  # peft leaves it untyped
-        model = prepare(model, use_gradient_checkpointing=False)
-    alpha: Any = config.lora_alpha or 2 * config.lora_rank  # peft's type says int; it need not be
-    every = config.lora_targets == ("all-linear",)
-    lora = LoraConfig(
-        task_type=task,
-        r=config.lora_rank,
-        lora_alpha=alpha,
-        target_modules="all-linear" if every else list(config.lora_targets),
-        modules_to_save=["score"] if task == "SEQ_CLS" else None,  # a new head is trained whole
-        fan_in_fan_out=model.config.model_type == "gpt2",
-    )
-    torch.manual_seed(config.seed)
-    with warnings.catch_warnings():  # peft asks transformers by a name that is on its way out
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
-        return get_peft_model(model, lora)
 
 
 def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

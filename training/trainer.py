@@ -51,6 +51,8 @@ class PPOTrainer:
         self.config, self.processes = config, Processes()
         self.run = RunDirectory(out, config, self.processes)
         train, self._held_out = rows or _load_rows(config)
+        device = str(self.processes.device)
+        self.reward = _combined(reward) or build_rewards(config.rewards, device=device)
         self.policy = policy or Policy.load(config, self.processes.device)
         check_room(config.max_prompt_tokens, config.max_new_tokens, self.policy.context_tokens, config.model)
         self._template = template(config.prompt)
@@ -62,15 +64,13 @@ class PPOTrainer:
             over_long=config.over_long,
             chat=self._chat,
         )
-        self.prompts = PromptBatches(
-            train, self._maker, config.seed, lengths_vary=config.min_prompt_tokens > 0
-        )
-        self.reward = _combined(reward) or build_rewards(config.rewards, device=str(self.policy.device))
+        self.prompts = PromptBatches(train, self._maker, config.seed)
         made = (self._maker.make(row, config.seed) for row in self._held_out)
         self._held_out_prompts = [prompt for prompt in made if prompt is not None]
         self._train_rows = train
         self._update = Update(self.policy, config, self.processes)
-        self._kl = KLController(config.kl_coef, config.kl_target, config.kl_horizon)
+        horizon = config.kl_horizon or max(1, config.steps * config.batch_size // 10)
+        self._kl = KLController(config.kl_coef, config.kl_target, horizon)
 
     @property
     def _chat(self) -> bool:
@@ -83,7 +83,7 @@ class PPOTrainer:
 
         progress = Progress(self.config.steps, active=self.processes.is_main)
         self.run.open(resume=resume)
-        self.run.write("split.json", split_record(self._train_rows, self._held_out, self.config.seed))
+        self.run.keep("split.json", split_record(self._train_rows, self._held_out, self.config.seed))
         state = load_newest(self.run.checkpoints, self._update.weights, self._update.optimizer)
         before = self._before(progress, started=state is not None)
         state = state or State(0, self.config.kl_coef)
@@ -110,7 +110,8 @@ class PPOTrainer:
         )
         rolled_out = time.perf_counter()
         tally = self._update.learn(experience, step)
-        self._kl.update(float(experience.kl.mean()), len(experience.rows))
+        if step >= self.config.value_warmup_steps:  # before, policy and reference are the same
+            self._kl.update(float(experience.kl.mean()), len(experience.rows))
         ended = time.perf_counter()
         metrics = {"step": step + 1, **_told(experience), "kl_coef": kl_coef, **tally.metrics()}
         metrics["learning_rate"] = self._update.learning_rate(step)
@@ -121,6 +122,7 @@ class PPOTrainer:
             "rollout_s": rolled_out - started,
             "update_s": ended - rolled_out,
             "tokens_per_s": tokens / (ended - started),
+            "processes": self.processes.count,
         }
         return metrics, timing
 
@@ -163,7 +165,7 @@ class PPOTrainer:
         from training.report import write_report
 
         if self.processes.is_main:
-            self._hand_over()
+            self._hand_over(progress)
         progress.say(f"Judging the end policy on {len(self._held_out_prompts)} held-out rows ...")
         after = self._evaluate()
         if self.processes.is_main:
@@ -174,7 +176,7 @@ class PPOTrainer:
             write_report(self.run.path)
         self.processes.wait()
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, progress: "Progress") -> None:
         """Write policy/; an adapter to a GGUF also for llama.cpp, which runs such a base much faster."""
         from training.base_models import base_path
         from training.gguf_export import export_gguf
@@ -193,7 +195,10 @@ class PPOTrainer:
             value_head=self.policy.value_head,
         )
         if self.policy.is_adapter and base_path(self.config.model).suffix == ".gguf":
-            export_gguf(self.run.path)
+            try:
+                export_gguf(self.run.path)
+            except TrainingError as error:  # the policy is whole without; it runs in transformers
+                progress.say(f"No GGUF was written: {error}")
 
 
 def _combined(reward: "Reward | None") -> "CombinedReward | None":

@@ -55,7 +55,10 @@ def ppo(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool
     RunDirectory(run, settings).check(resume=resume)  # before the minutes that a model may take to load
     _quiet_libraries()
     with _saying_how_to_go_on(run):
-        _show(PPOTrainer(settings, run).train(resume=resume), as_json)
+        trainer = PPOTrainer(settings, run)
+        trainer.train(resume=resume)
+        if trainer.processes.is_main:
+            _show(run, as_json)
 
 
 @train.command()

@@ -29,7 +29,7 @@ def share_of_e(prompts: list[str], completions: list[str], **columns: Any) -> li
 def grpo(folder: Path, rewards: list[Any], rows: list[dict[str, Any]]) -> Any:
     """A trainer of a tiny random GPT-2 for two steps of four completions."""
     import torch
-    from datasets import Dataset  # type: ignore[import-untyped]
+    from datasets import Dataset
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer

@@ -43,7 +43,7 @@ def free_port() -> int:
 
 def launch(folder: Path, program: list[str]) -> "subprocess.CompletedProcess[str]":
     """Run a program in two processes, as README says to."""
-    options = ["--cpu", "--num_processes", "2", "--main_process_port", str(free_port())]
+    options = ["--multi_gpu", "--num_processes", "2", "--main_process_port", str(free_port())]
     options += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     return subprocess.run(
         [sys.executable, "-m", "accelerate.commands.launch", *options, *program],
@@ -83,6 +83,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(("where", "count"), [("alone", 1), ("together", 2)])
+def test_as_many_processes_took_part_as_were_started(folder: Path, where: str, count: int) -> None:
+    for case in CASES:
+        timing = (folder / where / case / "timing.jsonl").read_text().splitlines()
+        assert {json.loads(line)["processes"] for line in timing} == {count}
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_log_the_metrics_of_one(folder: Path, case: str) -> None:
     alone, together = metrics(folder / "alone" / case), metrics(folder / "together" / case)
@@ -102,7 +109,10 @@ def test_two_processes_end_with_the_weights_of_one(folder: Path, case: str) -> N
         alone, together = load_file(file), load_file(folder / "together" / case / "policy" / file.name)
         assert alone.keys() == together.keys()
         for name, tensor in alone.items():
-            assert_allclose(together[name], tensor, atol=TOLERANCE, err_msg=name)
+            apart = (together[name] - tensor).abs()
+            if name.endswith("c_attn.bias"):  # keys' biases change nothing: Adam moves them by rounding noise
+                apart = apart.view(3, -1)[[0, 2]]
+            assert float(apart.max()) < TOLERANCE, name
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -163,7 +163,7 @@ def test_a_step_that_explodes_is_told_and_moves_nothing_more(folder: Path) -> No
 def test_every_row_comes_once_before_any_comes_again(folder: Path) -> None:
     prompts = trainer(folder).prompts
     seen = [prompt.row.id for step in range(7) for prompt in prompts.batch(step, 4)]
-    assert len(set(seen[:14])) == 14 == len(prompts)
+    assert len(set(seen[:14])) == 14
     assert sorted(seen[:14]) == sorted(seen[14:])
     assert seen[:14] != seen[14:]
 
