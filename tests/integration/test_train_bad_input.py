@@ -138,8 +138,8 @@ def test_articles_longer_than_the_limit_are_cut_or_dropped_as_asked(folder: Path
     [whole] = [prompt for prompt in prompts[:15] if prompt.row.article == long["article"]]
     assert (len(whole.ids), whole.text.endswith("bread\nTL;DR:")) == (20, True)
     dropping = PPOTrainer(settings(folder, eval_rows=0, over_long="drop"), folder / "drop")
-    prompts = dropping.prompts.batch(0, len(dropping.prompts))
-    assert 1 <= len(prompts) < 14
+    prompts = dropping.prompts.batch(0, 15)
+    assert 1 <= len({prompt.row.id for prompt in prompts}) < 14
     assert all(prompt.text == f"{prompt.row.article}\nTL;DR:" for prompt in prompts)
     assert main(["train", "ppo", "tiny.toml", "--out", "run", "--set", "steps=4"]) == 0
     assert main(["train", "ppo", "tiny.toml", "--out", "drop", "--set", "over_long=drop"]) == 0

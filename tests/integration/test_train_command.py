@@ -79,7 +79,7 @@ def test_a_run_directory_holds_what_it_should(folder: Path, done: tuple[dict[str
     }
     timing = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
     assert [line["step"] for line in timing] == list(range(1, 9))
-    assert timing[0].keys() == {"step", "seconds", "rollout_s", "update_s", "tokens_per_s"}
+    assert timing[0].keys() == {"step", "seconds", "rollout_s", "update_s", "tokens_per_s", "processes"}
 
 
 def test_report_is_written_again_and_named(
