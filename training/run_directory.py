@@ -61,7 +61,7 @@ class RunDirectory:
             self.write(name, content)
         elif json.loads(file.read_bytes()) != json.loads(json.dumps(content)):
             raise TrainingError(
-                f"The data are not those that the run in {self.path} began with ({name}): "
+                f"The data are not those with which the run in {self.path} began ({name}): "
                 "put them back, or choose another --out."
             )
 

@@ -4,11 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny_phi3 import gpt2_tokenizer
+from torch.testing import assert_close
 
 from tools.errors import ModelFileError, TrainingError
 from training.base_models import load_base, load_scorer
-from training.config import load_config
+from training.config import PPOConfig, load_config
+from training.lora import with_lora
+from training.policy_folder import save_policy
 from training.supervised_config import RewardModelConfig, SFTConfig
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
@@ -26,8 +30,6 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_embedded_gguf_becomes_dense_weights_that_still_answer() -> None:
-    import torch
-
     model, tokenizer = load_base("smollm2-135m")
     turns = [{"role": "user", "content": "What is the capital of France?"}]
     read = tokenizer.apply_chat_template(
@@ -123,3 +125,22 @@ def test_the_configs_that_ship_are_read() -> None:
         load_config(SFTConfig, CONFIGS / "sft_summaries.toml", ["batchsize=4"])
     with pytest.raises(TrainingError, match="micro_batch_size 3 does not divide batch_size 8"):
         load_config(SFTConfig, CONFIGS / "sft_summaries.toml", ["micro_batch_size=3"])
+
+
+def test_training_goes_on_from_an_earlier_runs_policy(gpt2: Path, tmp_path: Path) -> None:
+    """Of an adapter the base with the adapter added; of full weights these."""
+    from peft import PeftModel
+
+    base, tokenizer = load_base(str(gpt2))
+    settings = PPOConfig(lora_rank=2, seed=1)
+    adapted = with_lora(base, settings, "CAUSAL_LM")
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_(std=0.1)
+    ids = torch.arange(10)[None]
+    wanted = adapted(input_ids=ids).logits
+    card: dict[str, Any] = {"name": "x", "base": str(gpt2), "template": "{{text}}", "chat": False}
+    save_policy(tmp_path / "run/policy", adapted, tokenizer, **card, max_text_tokens=9, max_new_tokens=9)
+    merged, _ = load_base(str(tmp_path / "run"))
+    assert not isinstance(merged, PeftModel)
+    assert_close(merged(input_ids=ids).logits, wanted, rtol=1e-3, atol=1e-3)

@@ -5,6 +5,7 @@ Nothing that is half-written is taken for whole: after the mend the same command
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -143,6 +144,17 @@ def test_articles_longer_than_the_limit_are_cut_or_dropped_as_asked(folder: Path
     assert all(prompt.text == f"{prompt.row.article}\nTL;DR:" for prompt in prompts)
     assert main(["train", "ppo", "tiny.toml", "--out", "run", "--set", "steps=4"]) == 0
     assert main(["train", "ppo", "tiny.toml", "--out", "drop", "--set", "over_long=drop"]) == 0
+
+
+def test_a_run_is_not_resumed_with_other_articles(folder: Path, refused: Refused) -> None:
+    assert main(["train", "ppo", "tiny.toml", "--out", "began", "--set", "steps=2"]) == 0
+    for made in ("policy", "checkpoints"):
+        shutil.rmtree(folder / "began" / made)
+    write_articles(folder / "articles.jsonl", rows=12)
+    assert refused("--resume", "--set=steps=2", out="began") == (
+        "The data are not those with which the run in began began (split.json): "
+        "put them back, or choose another --out."
+    )
 
 
 def test_a_data_set_where_every_article_is_too_long_to_keep_is_named(refused: Refused) -> None:

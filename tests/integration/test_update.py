@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from tiny_runs import ending_at_once, kitchen, settings, write_model
+from tiny_runs import ending_at_once, gpt2, kitchen, settings, tokenizer, write_model
 
 from tools.errors import TrainingError
 from training import PPOTrainer
+from training.experience import gather_experience
 from training.policy import Policy
+from training.rollouts import Sampling, generate
 
 PROMPTS, RESPONSES = [[5, 6, 7], [8]], [[9, 10], [11, 12, 13]]
 
@@ -175,3 +177,38 @@ def test_drawn_prompt_lengths_differ_between_rounds_and_repeat_with_the_seed(fol
     assert sorted(lengths[0]) != sorted(lengths[1])
     again = trainer(folder, min_prompt_tokens=8).prompts
     assert [len(prompt.ids) for prompt in again.batch(1, 14)] == lengths[1]
+
+
+@pytest.mark.parametrize("bits", ["4bit", "8bit"])
+def test_an_adapter_on_a_quantized_base_trains(folder: Path, bits: str) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
+    write_model(folder / "model", gpt2(width=64))  # bitsandbytes quantizes in blocks of 64
+    taking = trainer(folder, quantize=bits, lora_rank=4, lora_targets=["c_attn", "c_fc"])
+    before = weights(taking.policy)
+    first = taking.step(0)[0]
+    assert first["epochs_done"] == 2
+    assert {name for name in moved(before, weights(taking.policy)) if "lora_B" in name}
+
+
+def test_bfloat16_keeps_ratios_near_1_where_logits_are_large() -> None:
+    """Logits near -90 are 0.25 nats apart in bfloat16: the head must not be rounded."""
+    model = gpt2()
+    with torch.no_grad():
+        model.transformer.wte.weight.mul_(4)
+        model.transformer.ln_f.bias.copy_(-20 * model.transformer.wte.weight.mean(0))
+    policy = Policy(model, tokenizer(), precision="bf16")
+    written = generate(policy, PROMPTS, Sampling(8), seeds=[1, 2])
+    scored = policy.score(written.prompts, written.responses).logprobs
+    for row, old in enumerate(written.logprobs):
+        assert (scored[row, : len(old)] - old).abs().max() < 0.1
+
+
+def test_in_the_warm_up_returns_are_of_the_whole_answer(folder: Path) -> None:
+    """With lam 1 and no discount, every token's return is the sum of the rewards from it on."""
+    taking = trainer(folder, value_warmup_steps=1, lam=0.5, kl_coef=0.0)
+    prompts = taking.prompts.batch(0, 4)
+    told = gather_experience(
+        taking.policy, prompts, taking.reward, taking.config, taking.processes, step=0, kl_coef=0.0
+    )
+    first = [row.score for row in told.rows]
+    assert_allclose(told.returns[:, 0], first, rtol=1e-5)

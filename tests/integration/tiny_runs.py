@@ -50,13 +50,13 @@ def tokenizer() -> Any:
     return make(tokenizer_object=words, eos_token="<end>", unk_token="<unk>")
 
 
-def gpt2(seed: int = 0) -> Any:
+def gpt2(seed: int = 0, width: int = 32) -> Any:
     """A random GPT-2 of two layers with a context of CONTEXT tokens."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(seed)
-    sizes: dict[str, Any] = {"n_positions": CONTEXT, "n_embd": 32, "n_layer": 2, "n_head": 2}
+    sizes: dict[str, Any] = {"n_positions": CONTEXT, "n_embd": width, "n_layer": 2, "n_head": 2}
     return GPT2LMHeadModel(
         GPT2Config(vocab_size=len(TOKENS), bos_token_id=END, eos_token_id=END, initializer_range=0.2, **sizes)
     )
