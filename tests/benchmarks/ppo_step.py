@@ -31,7 +31,9 @@ MIXED = (64, 213, 363, 512)
 PEER_CASES = ("peer", "mixed-peer")
 OURS: dict[str, dict[str, Any]] = {
     "full": {},
-    "lora": {"lora_rank": 16},
+    "lora": {"lora_rank": 16, "lora_targets": ["c_attn"]},  # the attention, as Hu et al. 2021 adapt GPT-2
+    "lora-all": {"lora_rank": 16},
+    "lora-bf16": {"lora_rank": 16, "lora_targets": ["c_attn"], "precision": "bf16"},
     "bf16": {"precision": "bf16"},
     "mixed": {"mixed": True},
 }
@@ -39,6 +41,8 @@ OURS: dict[str, dict[str, Any]] = {
 RATIOS = (
     ("full", "peer", 2.8, 0.5),
     ("lora", "peer", 4.0, None),
+    ("lora-all", "peer", None, None),
+    ("lora-bf16", "peer", None, None),
     ("bf16", "peer", None, None),
     ("bf16", "full", None, None),
     ("mixed", "mixed-peer", None, None),
@@ -130,7 +134,7 @@ def measure(name: str, given: argparse.Namespace, peer: Path, folder: Path) -> R
 
 def job_of(name: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """What a worker is to do; prompts are the same for the peer and for us."""
-    chosen = {"precision": "fp32", "lora_rank": 0} | OURS.get(name, {})
+    chosen = {"precision": "fp32", "lora_rank": 0, "lora_targets": ["all-linear"]} | OURS.get(name, {})
     return chosen | {
         "model": model_of(given.size),
         "folder": str(folder),

@@ -78,6 +78,7 @@ def prepared(job: dict[str, Any]) -> PPOTrainer:
         learning_rate=job["learning_rate"],
         precision=job["precision"],
         lora_rank=job["lora_rank"],
+        lora_targets=tuple(job["lora_targets"]),
         checkpoint_every=job["steps"],
     )
     policy = Policy.load(config, torch.device("cuda") if torch.cuda.is_available() else None)
