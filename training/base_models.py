@@ -100,11 +100,24 @@ def load_tokenizer(path: Path) -> Any:
         )
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path} has no tokenizer that loads: {_first_line(error)}") from error
+    if path.suffix == ".gguf":
+        _split_digits(tokenizer, path)
     if tokenizer.eos_token_id is None:
         raise ModelFileError(f"The tokenizer of {path} has no end token: name one in tokenizer_config.json.")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def _split_digits(tokenizer: Any, path: Path) -> None:
+    """SmolLM's vocabulary wants each digit apart, which transformers does not take from a GGUF."""
+    from gguf import GGUFReader
+    from tokenizers import pre_tokenizers
+
+    kind = GGUFReader(path).fields.get("tokenizer.ggml.pre")
+    if kind is not None and kind.contents() == "smollm":
+        digits, bytes_ = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, bytes_])
 
 
 def turn_dropout_off(model: Any) -> None:
@@ -164,7 +177,7 @@ def _quantization(quantize: Quantization) -> dict[str, Any]:
     if missing:
         raise TrainingError(
             f"Training on a {quantize} base needs {' and '.join(missing)}: "
-            "run `pip install 'souschef[quantized]'`, or leave quantize empty."
+            "run `pip install -e '.[quantized]'`, or leave quantize empty."
         )
     import accelerate
     import torch

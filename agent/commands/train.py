@@ -44,7 +44,10 @@ def train() -> None:
 @_resume
 @_json
 def ppo(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:
-    """Fine-tune a policy with PPO on a reward."""
+    """Fine-tune a policy with PPO on a reward.
+
+    Settings are the fields of PPOConfig (training/config.py), as in --set steps=50 --set data=articles.jsonl.
+    """
     from training.config import PPOConfig, load_config
 
     settings = load_config(PPOConfig, _path(config), overrides)
@@ -68,7 +71,10 @@ def ppo(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool
 @_resume
 @_json
 def sft(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:
-    """Fine-tune a model on texts that show what to write."""
+    """Fine-tune a model on texts that show what to write.
+
+    Settings are the fields of SFTConfig (training/supervised_config.py), as in --set epochs=1.
+    """
     from training.config import load_config
     from training.supervised_config import SFTConfig
 
@@ -88,7 +94,10 @@ def sft(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool
 @_resume
 @_json
 def reward(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:
-    """Train a reward model on answers that people preferred to others."""
+    """Train a reward model on answers that people preferred to others.
+
+    Settings are the fields of RewardModelConfig (training/supervised_config.py), as in --set data=pairs.jsonl.
+    """
     from training.config import load_config
     from training.supervised_config import RewardModelConfig
 

@@ -135,7 +135,7 @@ def _quantization(quantize: Quantization, device: str) -> Any:
     missing = [package for package in ("bitsandbytes", "accelerate") if find_spec(package) is None]
     if missing:
         raise SouschefError(
-            f"Loading in {quantize} needs {' and '.join(missing)}: run `pip install 'souschef[quantized]'`."
+            f"Loading in {quantize} needs {' and '.join(missing)}: run `pip install -e '.[quantized]'`."
         )
     import transformers
 

@@ -1,5 +1,6 @@
 """Base models to train: the embedded GGUF as dense weights, folders, the hub's cache, what cannot be had."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from tiny_phi3 import gpt2_tokenizer
 from torch.testing import assert_close
 
+from agent.engines import Message, load_engine
 from tools.errors import ModelFileError, TrainingError
 from training.base_models import load_base, load_scorer
 from training.config import PPOConfig, load_config
@@ -42,6 +44,15 @@ def test_the_embedded_gguf_becomes_dense_weights_that_still_answer() -> None:
     )
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_the_embedded_gguf_is_tokenised_as_llama_cpp_does() -> None:
+    tokenizer = load_base("smollm2-135m")[1]
+    with closing(load_engine("smollm2-135m")) as engine:
+        for text in ("\n\n1 cup", "In 1912, 350 people", "2026-11-20 at 7:30", "½ of 12.50"):
+            turns: list[Message] = [{"role": "user", "content": text}]
+            rendered = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)
+            assert engine.count_tokens(turns) == len(rendered["input_ids"]), text
 
 
 def test_dropout_is_off_and_gpt2_pads_with_its_end_token(gpt2: Path) -> None:
