@@ -96,7 +96,7 @@ def sft(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool
 def reward(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:
     """Train a reward model on answers that people preferred to others.
 
-    Settings are the fields of RewardModelConfig (training/supervised_config.py), as in --set data=pairs.jsonl.
+    Settings are the fields of RewardModelConfig (training/supervised_config.py): --set data=pairs.jsonl.
     """
     from training.config import load_config
     from training.supervised_config import RewardModelConfig
