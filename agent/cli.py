@@ -7,6 +7,7 @@ Each command lives in its own module under agent/commands/ and is imported when 
 import errno
 import importlib
 import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -88,6 +89,8 @@ def run() -> NoReturn:
     Threads that still load what this command did not need (torch takes seconds) are not waited for: all that
     they write to disk is written whole or not at all.
     """
+    # on some CPUs it warns that an optional kernel of its 4-bit models is not installed
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an argument may hold bytes that are no text
             stream.reconfigure(errors="replace")
