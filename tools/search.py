@@ -7,6 +7,7 @@ neutralised (tools/untrusted.py). The program gets the hits themselves, as the r
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol
 
@@ -25,15 +26,37 @@ CHARACTERS_PER_TOKEN = 3.5  # recipes are numbers and short words; models read a
 _LONGEST_QUESTION = 400  # characters; a longer one is a text, whose "without" means something else
 _BEST_SHARE = 0.75  # of the budget, for the best passage
 
-_AND = re.compile(r"\s*(?:,|\band\b|\bor\b|\bnor\b|&)\s*(?:any\b|no\b|without\b)?\s*")
-_NO_INGREDIENT = "or|and|nor|in|for|but|with|please|thanks|that|which|to|from|as|on|at|today|tonight|because"
-_INGREDIENT = rf"[a-z]+(?: (?!(?:{_NO_INGREDIENT})\b)[a-z]+)?"
+# Words that end the name of an ingredient, or show that there is none ("no more than 5 eggs", "no idea").
+_NO_INGREDIENT = """
+    a about after allowed also although an and any anyone anything are as at be because been before
+    both but by can cannot could did do does doing done during each either else even ever every
+    everyone for from get go had has have having he her his how however i if in inside instead into
+    is it its just let like made make makes making maybe me might must my need needed needs no nor
+    not now of on only or our out please possible preferably quite rather really recipe recipes she
+    should since so some somehow such suitable sure thank thanks than that the their them then there
+    these they this those though to today tomorrow tonight too under until using very via want wants
+    was we what when where whether which while who whose why will with within without would yet you
+    your bake baking cook cooking churn doubt easy effort experience fail fast fewer frills fry fuss
+    hassle idea knead kneading kidding less longer lot lots many matter more most much nonsense oven
+    problem problems quick rise rush simple stir stress stove time trouble way wonder worries worry
+"""
+_STOP = "|".join(_NO_INGREDIENT.split())
+_NAMED_SO = r"(?:baking (?:powder|soda)|cooking (?:oil|spray|wine)|quick oats|simple syrup)\b"
+_WORD = r"[^\W\d_]+(?:-[^\W\d_]+)*"
+_NAMING = rf"(?!(?!{_NAMED_SO})(?:{_STOP})(?![\w-])){_WORD}\b"
+# A plural ends a name: "nuts kids" is no ingredient; "swiss cheese", "citrus peel", "brussels sprouts" are.
+_MAY_GO_ON = r"(?:(?<!s)|(?<=[su]s)|(?<=brussels))"
+_INGREDIENT = rf"{_NAMING}(?: of tartar|{_MAY_GO_ON} {_NAMING})?"
+_AND = re.compile(r"\s*(?:,|\band\b|\bor\b|\bnor\b|&)\s*(?:(?:any|no|without)\b)?\s*", re.IGNORECASE)
 _RULED_OUT = re.compile(
-    r"(?:\b(?:without|with no|but no|and no|except|excluding|not containing)|[,;]\s*no)\s+"
-    r"(?:any |the |using )?"
+    r"(?:\b(?:without|with no|but no|and no|or no|except|excluding"
+    r"|(?:(?:that|which|they|it) )?(?:(?:do|does|must|can|may|should)(?:n['’]?t| not)|cannot|not)"
+    r" (?:contain|include)|not containing)|(?:^|[,;:.!?(\n]|\s[-–—])\s*no)\s+"
+    r"(?:(?:any|the|a|an|using|adding|added|extra) ){0,2}"
     rf"(?P<without>{_INGREDIENT}"
-    rf"(?:\s*(?:,|,? or|,? and|,? nor)\s+(?:any |no |without )?{_INGREDIENT}){{0,3}})"
-    r"|\b(?P<free>[a-z]+)[- ]free\b",
+    rf"(?:\s*(?:,|,? or|,? and|,? nor|&)\s+(?:any |no |without )?{_INGREDIENT}){{0,3}})(?:\s*\))?"
+    rf"|(?<![\w-])no-(?P<no>(?!(?:{_STOP})\b)[^\W\d_]+)\b"
+    rf"|\b(?!(?:{_STOP}|feel|guilt)\b)(?P<free>[^\W\d_]+)[- ]free\b",
     re.IGNORECASE,
 )
 
@@ -104,14 +127,22 @@ def split_query(query: str) -> tuple[str, tuple[str, ...]]:
     >>> split_query("dairy-free pancakes")
     ('pancakes', ('dairy',))
     """
+    wanted, avoid = _taken_apart(query)
+    return (wanted, avoid) if wanted else (query, ())
+
+
+def _taken_apart(query: str) -> tuple[str, tuple[str, ...]]:
+    """The same, where nothing may be left to search for."""
     avoid: list[str] = []
 
     def rule_out(found: re.Match[str]) -> str:
-        avoid.extend(part.strip() for part in _AND.split(found["without"] or found["free"]) if part.strip())
+        named = found["without"] or found["no"] or found["free"]
+        avoid.extend(part.strip() for part in _AND.split(named) if part.strip())
         return " "
 
-    wanted = " ".join(_RULED_OUT.sub(rule_out, query).split()).strip(" ,.;?!")
-    return (wanted, tuple(avoid)) if wanted else (query, ())
+    # Composed, so that an accent is part of its letter.
+    rest = _RULED_OUT.sub(rule_out, unicodedata.normalize("NFC", query))
+    return " ".join(rest.split()).strip(" ,.;?!"), tuple(avoid)
 
 
 def search_text(

@@ -2,10 +2,14 @@
 
 import pytest
 from index_samples import BRITTLE, CREPES, OMELETTE, SAMPLES, CountingEmbeddings
+from langchain_core.messages import ToolCall
 
 from tools.filters import avoidance
 from tools.index import RecipeIndex
 from tools.recipes import Recipe
+from tools.search import recipe_search_tool
+
+TART = Recipe("tart", "Tart", ("200 g flour", "2 tbsp Crème fraîche", "1 Jalapeño"), ("Bake.",))
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +89,25 @@ def test_what_is_added_later_is_filtered_too(index: RecipeIndex) -> None:
     assert uids(index, avoid=("egg",)) == {"brittle"}
     index.add([OMELETTE, Recipe("water", "Water", ("water",), ())])
     assert uids(index, avoid=("egg",)) == {"brittle", "water"}
+
+
+@pytest.mark.parametrize(
+    ("query", "left_out"),
+    [
+        ("something without nuts so my son can eat it", {"brittle"}),
+        ("dinner without eggs if possible", {"omelette"}),
+        ("dinner without milk recipe", {"crepes"}),
+        ("dinner (no nuts)", {"brittle"}),
+        ("no-egg dinner", {"omelette"}),
+        ("dinner, they don't contain nuts", {"brittle"}),
+        ("dinner without jalapeño", {"tart"}),
+        ("dinner without crème fraîche", {"tart"}),
+        ("dinner, no more than 5 ingredients", set()),
+    ],
+)
+def test_what_a_question_rules_out_is_not_found(query: str, left_out: set[str]) -> None:
+    index = RecipeIndex(CountingEmbeddings())
+    index.add([*SAMPLES, TART])
+    call = ToolCall(name="recipe_search", args={"query": query}, id="1", type="tool_call")
+    hits = recipe_search_tool(index, k=10).invoke(call).artifact
+    assert {hit.uid for hit in hits} == {recipe.uid for recipe in [*SAMPLES, TART]} - left_out
