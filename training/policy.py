@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools.errors import TrainingError
+from training.base_models import load_base, turn_dropout_off
 from training.config import PPOConfig
 from training.end_of_turn import end_of_turn
 from training.last_block import last_feed_forward_at
@@ -44,7 +45,7 @@ class Policy:
     def __init__(self, model: Any, tokenizer: Any, *, precision: str = "fp32") -> None:
         import torch
 
-        self.model, self.tokenizer, self.precision = model.eval(), tokenizer, precision
+        self.model, self.tokenizer, self.precision = _without_dropout(model), tokenizer, precision
         self.is_adapter = hasattr(model, "peft_config")
         self.device: torch.device = next(model.parameters()).device
         self._lm = model.get_base_model() if self.is_adapter else model
@@ -60,8 +61,6 @@ class Policy:
     @classmethod
     def load(cls, config: PPOConfig, device: "torch.device | None" = None) -> "Policy":
         """The model that a config names, with a fresh adapter where it asks for one."""
-        from training.base_models import load_base
-
         model, tokenizer = load_base(
             config.model, config.quantize, config.precision if config.lora_rank else "fp32"
         )
@@ -168,6 +167,14 @@ class Policy:
         with last_feed_forward_at(trunk, at):
             states = trunk(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
         return states[at], targets, mask.to(self.device)
+
+
+def _without_dropout(model: Any) -> Any:
+    """The model as it is used; bitsandbytes repacks a 4-bit one unless it is in training mode."""
+    four_bit = any(type(module).__name__ == "Linear4bit" for module in model.modules())
+    if four_bit:
+        turn_dropout_off(model)
+    return model.train(four_bit)
 
 
 def _float32_weight(head: Any) -> "Tensor | None":

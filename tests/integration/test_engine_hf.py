@@ -179,7 +179,7 @@ def test_a_prompt_longer_than_the_sliding_window_is_answered_twice_alike(engine:
 @pytest.mark.filterwarnings("ignore:MatMul8bitLt")
 def test_quantized_weights_answer_under_a_grammar(folder: Path, bits: Any) -> None:
     pytest.importorskip(
-        "bitsandbytes", reason="bitsandbytes is not installed: pip install 'souschef[quantized]'"
+        "bitsandbytes", reason="bitsandbytes is not installed: pip install -e '.[quantized]'"
     )
     engine = load_engine(str(folder), quantize=bits)
     text, _ = answer(engine, Decoding(max_tokens=20, grammar='start: "yes" | "no"'))
@@ -193,7 +193,7 @@ def test_quantizing_without_bitsandbytes_names_what_to_install(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.engines.hf_loading.find_spec", lambda _: None)
-    with pytest.raises(SouschefError, match=r"pip install 'souschef\[quantized\]'"):
+    with pytest.raises(SouschefError, match=r"pip install -e '.\[quantized\]'"):
         load_engine(str(folder), quantize="8bit")
 
 
