@@ -2,7 +2,7 @@
 
 The model gets text: the best passage as far as the token budget allows, the others in short, all of it
 neutralised (tools/untrusted.py). The program gets the hits themselves, as the result's artifact.
-`search_text` is the same without any model or agent.
+`search_recipes` is the same without any model or agent.
 """
 
 import math
@@ -87,6 +87,27 @@ def estimate_tokens(text: str) -> int:
     return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
 
 
+def search_recipes(
+    index: Searcher,
+    query: str,
+    k: int = DEFAULT_HITS,
+    *,
+    mode: str = "hybrid",
+    max_tokens: int = DEFAULT_TOKENS,
+    count_tokens: CountTokens = estimate_tokens,
+    messages: Sequence[BaseMessage] = (),
+) -> tuple[str, list[Hit]]:
+    """What recipe_search does, as a plain call: the text that a model would read, and the hits.
+
+    The query may rule ingredients out ("lemon pie without nuts"); so may the user's last question in
+    `messages`, the conversation if there is one. The text takes at most `max_tokens` by `count_tokens`.
+    """
+    wanted, avoid = split_query(query)
+    _, avoid_too = split_query(_question(messages))
+    hits = index.search(wanted, k, mode, avoid=tuple(dict.fromkeys([*avoid, *avoid_too])))
+    return search_text(hits, max_tokens, count_tokens), hits
+
+
 def recipe_search_tool(
     index: Searcher,
     *,
@@ -98,10 +119,10 @@ def recipe_search_tool(
     """The tool; `max_tokens` bounds the text that the model gets, by `count_tokens`."""
 
     def recipe_search(query: str, state: dict[str, Any] | None = None) -> tuple[str, list[Hit]]:
-        wanted, avoid = split_query(query)
-        _, avoid_too = split_query(_question((state or {}).get("messages", [])))
-        hits = index.search(wanted, k, mode, avoid=tuple(dict.fromkeys([*avoid, *avoid_too])))
-        return search_text(hits, max_tokens, count_tokens), hits
+        said = (state or {}).get("messages", [])
+        return search_recipes(
+            index, query, k, mode=mode, max_tokens=max_tokens, count_tokens=count_tokens, messages=said
+        )
 
     return StructuredTool.from_function(
         recipe_search,

@@ -11,7 +11,7 @@ from scripted import count_words
 from prompts import prompt
 from tools.index import Hit
 from tools.recipes import Recipe
-from tools.search import recipe_search_tool, search_text, split_query
+from tools.search import recipe_search_tool, search_recipes, search_text, split_query
 
 
 def hit(
@@ -144,3 +144,11 @@ def test_what_the_user_rules_out_holds_where_the_model_forgets_it() -> None:
     asked = {"messages": [HumanMessage("a soup with carrots, no onions or nuts")]}
     recipe_search_tool(shelf).invoke({"query": "carrot soup", "state": asked})
     assert shelf.asked == [("carrot soup", 3, "hybrid", ("onions", "nuts"))]
+
+
+def test_python_searches_as_the_tool_does() -> None:
+    shelf = Shelf(hit("Pie"), hit("Cake"))
+    text, hits = search_recipes(shelf, "pie without eggs", k=1)
+    assert (text, hits) == ("[1] Pie\n\n1 egg\n\nBake.", [hit("Pie")])
+    assert shelf.asked == [("pie", 1, "hybrid", ("eggs",))]
+    assert recipe_search_tool(shelf, k=1).invoke({"query": "pie without eggs"}) == text
