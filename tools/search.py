@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.prebuilt import InjectedState
 from pydantic import BaseModel, Field
@@ -27,7 +27,8 @@ _LONGEST_QUESTION = 400  # characters; a longer one is a text, whose "without" m
 _BEST_SHARE = 0.75  # of the budget, for the best passage
 
 # Words that end the name of an ingredient, or show that there is none ("no more than 5 eggs", "no idea").
-_NO_INGREDIENT = """
+# The first kind says nothing of a dish either: a question of them alone goes on with the one before.
+_FUNCTION_WORDS = """
     a about after allowed also although an and any anyone anything are as at be because been before
     both but by can cannot could did do does doing done during each either else even ever every
     everyone for from get go had has have having he her his how however i if in inside instead into
@@ -36,11 +37,16 @@ _NO_INGREDIENT = """
     should since so some somehow such suitable sure thank thanks than that the their them then there
     these they this those though to today tomorrow tonight too under until using very via want wants
     was we what when where whether which while who whose why will with within without would yet you
-    your bake baking cook cooking churn doubt easy effort experience fail fast fewer frills fry fuss
+    your
+"""
+_NO_INGREDIENT = """
+    bake baking cook cooking churn doubt easy effort experience fail fast fewer frills fry fuss
     hassle idea knead kneading kidding less longer lot lots many matter more most much nonsense oven
     problem problems quick rise rush simple stir stress stove time trouble way wonder worries worry
 """
-_STOP = "|".join(_NO_INGREDIENT.split())
+_CHAT = "again d hello hi ll m ok okay one re s same t ve yes"
+_STOP = "|".join([*_FUNCTION_WORDS.split(), *_NO_INGREDIENT.split()])
+_SAYS_NO_DISH = frozenset([*_FUNCTION_WORDS.split(), *_CHAT.split()])
 _NAMED_SO = r"(?:baking (?:powder|soda)|cooking (?:oil|spray|wine)|quick oats|simple syrup)\b"
 _WORD = r"[^\W\d_]+(?:-[^\W\d_]+)*"
 _NAMING = rf"(?!(?!{_NAMED_SO})(?:{_STOP})(?![\w-])){_WORD}\b"
@@ -99,12 +105,15 @@ def search_recipes(
 ) -> tuple[str, list[Hit]]:
     """What recipe_search does, as a plain call: the text that a model would read, and the hits.
 
-    The query may rule ingredients out ("lemon pie without nuts"); so may the user's last question in
-    `messages`, the conversation if there is one. The text takes at most `max_tokens` by `count_tokens`.
+    The query may rule ingredients out ("lemon pie without nuts"). `messages` is the conversation, if there
+    is one: what the user ruled out holds, and a query without a dish ("and without eggs?") means the dish
+    that was searched for last. The text takes at most `max_tokens` tokens by `count_tokens`.
     """
-    wanted, avoid = split_query(query)
-    _, avoid_too = split_query(_question(messages))
-    hits = index.search(wanted, k, mode, avoid=tuple(dict.fromkeys([*avoid, *avoid_too])))
+    wanted, avoid = _taken_apart(query)
+    if not _says_a_dish(wanted):
+        before, avoid_before = _searched_before(messages)
+        wanted, avoid = before or wanted or query, (*avoid_before, *avoid)
+    hits = index.search(wanted, k, mode, avoid=tuple(dict.fromkeys([*avoid, *_ruled_out_by_user(messages)])))
     return search_text(hits, max_tokens, count_tokens), hits
 
 
@@ -134,10 +143,34 @@ def recipe_search_tool(
     )
 
 
-def _question(messages: Sequence[BaseMessage]) -> str:
-    """What the user asked last, where it is short: what they rule out holds even if the model forgets it."""
-    asked = [str(message.text) for message in messages if isinstance(message, HumanMessage)][-1:]
-    return next((text for text in asked if len(text) <= _LONGEST_QUESTION), "")
+def _ruled_out_by_user(messages: Sequence[BaseMessage]) -> tuple[str, ...]:
+    """What the user's last question rules out, and what those did that it goes on from.
+
+    It holds even if the model forgets it. A question that says a dish goes on from none.
+    """
+    avoid: tuple[str, ...] = ()
+    for message in reversed(messages):
+        if not isinstance(message, HumanMessage):
+            continue
+        if len(message.text) > _LONGEST_QUESTION:
+            break
+        wanted, named = _taken_apart(str(message.text))
+        avoid = (*named, *avoid)
+        if _says_a_dish(wanted):
+            break
+    return avoid
+
+
+def _searched_before(messages: Sequence[BaseMessage]) -> tuple[str, tuple[str, ...]]:
+    """The last search for a dish, taken apart; nothing if there was none."""
+    calls = [call for message in messages if isinstance(message, AIMessage) for call in message.tool_calls]
+    queries = [str(call["args"].get("query", "")) for call in calls if call["name"] == "recipe_search"]
+    searches = (_taken_apart(query) for query in reversed(queries))
+    return next((search for search in searches if _says_a_dish(search[0])), ("", ()))
+
+
+def _says_a_dish(text: str) -> bool:
+    return not _SAYS_NO_DISH.issuperset(re.findall(r"\w+", text.casefold()))
 
 
 def split_query(query: str) -> tuple[str, tuple[str, ...]]:

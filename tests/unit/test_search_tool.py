@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.messages import HumanMessage, ToolCall
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall
 from scripted import count_words
 
 from prompts import prompt
@@ -152,3 +152,44 @@ def test_python_searches_as_the_tool_does() -> None:
     assert (text, hits) == ("[1] Pie\n\n1 egg\n\nBake.", [hit("Pie")])
     assert shelf.asked == [("pie", 1, "hybrid", ("eggs",))]
     assert recipe_search_tool(shelf, k=1).invoke({"query": "pie without eggs"}) == text
+
+
+def turns(*said: tuple[str, str]) -> list[BaseMessage]:
+    """A conversation of questions, each with the query that the model made of it."""
+    messages: list[BaseMessage] = []
+    for number, (question, query) in enumerate(said):
+        call = ToolCall(name="recipe_search", args={"query": query}, id=str(number), type="tool_call")
+        messages += [HumanMessage(question), AIMessage("", tool_calls=[call])]
+    return messages
+
+
+PANCAKES = ("How do I make pancakes?", "pancakes")
+ONIONS = ("Soup without onions", "soup without onions")
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "avoid"),
+    [
+        ([PANCAKES, ("and without eggs?", "without eggs")], "pancakes", ("eggs",)),
+        ([PANCAKES, ("and without eggs?", "and without eggs")], "pancakes", ("eggs",)),
+        ([PANCAKES, ("and without eggs?", "pancakes")], "pancakes", ("eggs",)),
+        (
+            [PANCAKES, ("Can you make it egg-free?", "egg-free"), ("And no milk!", "no milk")],
+            "pancakes",
+            ("milk", "egg"),
+        ),
+        ([ONIONS, ("and without garlic?", "without garlic")], "soup", ("onions", "garlic")),
+        ([ONIONS, ("and without garlic?", "soup")], "soup", ("onions", "garlic")),
+        ([ONIONS, ("Thanks!", "thanks"), ("without garlic?", "soup")], "soup", ("onions", "garlic")),
+        ([ONIONS, ("An apple cake without eggs", "apple cake")], "apple cake", ("eggs",)),
+        ([ONIONS, ("x" * 401, "apple cake")], "apple cake", ()),
+        ([("without eggs", "without eggs")], "without eggs", ("eggs",)),
+    ],
+)
+def test_a_follow_up_keeps_the_dish_and_what_was_ruled_out(
+    said: list[tuple[str, str]], wanted: str, avoid: tuple[str, ...]
+) -> None:
+    shelf = Shelf()
+    asked = {"query": said[-1][1], "state": {"messages": turns(*said)}}
+    recipe_search_tool(shelf).invoke(asked)
+    assert shelf.asked == [(wanted, 3, "hybrid", avoid)]
