@@ -2,9 +2,9 @@
 
     python tests/benchmarks/ask_latency.py
 
-Help is `souschef --help` and cold is `souschef ask --json`, each in a process of its own, with model files and
-index already on the machine. Warm is a session in this process after one turn; each question is a turn of its
-own conversation. The limits are those for 2 CPU cores; a busy machine breaks them.
+Help is `souschef --help` and cold is `souschef ask --json`, each in a process of its own, with model files
+and index already on the machine. Warm is a session in this process after one turn; each question is a turn of
+its own conversation. The limits are those for 2 CPU cores; a busy machine breaks them.
 """
 
 import statistics
