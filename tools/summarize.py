@@ -26,6 +26,7 @@ from tools.untrusted import neutralise
 MAX_ROUNDS = 6  # each shortens the text at least fourfold, so this is far beyond any real text
 _SOURCE = "^(message|file|recipe [1-9])$"
 _LEAST_WORDS_OF_A_TEXT = 25  # fewer is no text to summarize but a reference gone wrong
+_LEAST_CHARACTERS_OF_A_TEXT = 200  # where there are few spaces or none, as in Chinese
 
 
 class Policy(Protocol):
@@ -129,7 +130,7 @@ def _text_of(source: str, messages: Sequence[BaseMessage]) -> str:
     """The text that a source means; ToolException, which the model reads, where there is none."""
     reference = re.fullmatch(_SOURCE, source.strip())
     if reference is None:
-        if len(source.split()) >= _LEAST_WORDS_OF_A_TEXT or not messages:
+        if _is_text(source) or not messages:
             return source
         raise ToolException(f'There is no text called "{source[:40]}": use {prompt("summarize_source")}.')
     found = _SOURCES[reference[1].split(" ")[0]](messages, reference[1])
@@ -138,10 +139,14 @@ def _text_of(source: str, messages: Sequence[BaseMessage]) -> str:
     return found
 
 
+def _is_text(said: str) -> bool:
+    return len(said.split()) >= _LEAST_WORDS_OF_A_TEXT or len(said) >= _LEAST_CHARACTERS_OF_A_TEXT
+
+
 def _message(messages: Sequence[BaseMessage], reference: str) -> str:
     """The newest message of the user that is a text rather than a request, else what they attached."""
     said = [str(message.text) for message in messages if isinstance(message, HumanMessage)]
-    texts = [text for text in said if len(text.split()) >= _LEAST_WORDS_OF_A_TEXT]
+    texts = [text for text in said if _is_text(text)]
     return texts[-1] if texts else _file(messages, reference) or (said or [""])[-1]
 
 

@@ -1,9 +1,10 @@
 """Long texts stand in prompts in short."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.folding import FOLD_OVER_WORDS, fold, is_long
+from agent.folding import FOLD_OVER_CHARACTERS, FOLD_OVER_WORDS, fold, is_long
 
 
 def words(count: int) -> str:
@@ -29,3 +30,15 @@ def test_no_folded_text_is_longer_than_the_limit_and_its_note(text: str) -> None
 @given(st.integers(0, 400))
 def test_what_is_long_is_what_is_folded(count: int) -> None:
     assert is_long(words(count)) == (fold(words(count), "message") != words(count))
+
+
+@pytest.mark.parametrize("text", ["面" * 5000, " ".join(["x" * 80] * 140)])
+def test_a_text_of_few_words_and_many_characters_is_folded_by_characters(text: str) -> None:
+    note = f"[... the whole message has {len(text):,} characters: summarize can read it ...]"
+    assert is_long(text)
+    assert fold(text, "message") == f"{text[:400]} {note} {text[-240:]}"
+
+
+def test_a_text_of_the_most_characters_stays_as_it_is() -> None:
+    text = "面" * FOLD_OVER_CHARACTERS
+    assert (is_long(text), fold(text, "message")) == (False, text)

@@ -144,6 +144,11 @@ def test_a_short_message_is_summarized_where_there_is_no_long_one() -> None:
     assert in_agent("message", [HumanMessage("one"), HumanMessage("two")])[0] == ["two"]
 
 
+def test_a_long_message_without_spaces_is_the_text_that_is_meant() -> None:
+    text = "面包需要时间。" * 40
+    assert in_agent("message", [HumanMessage(text), HumanMessage("in short?")])[0] == [text]
+
+
 def test_without_an_agent_the_source_is_the_text_itself() -> None:
     assert (
         summarize_tool(FirstWords()).invoke({"source": "One two three four five six."})
