@@ -23,6 +23,7 @@ from agent.limits import SECONDS
 from agent.stopping import Stop, TurnStopped, stopping
 from agent.turns import TurnRecord
 from tools.errors import SouschefError, UsageError
+from tools.summarize import noting_parts
 
 DEFAULT_TIME_LIMIT_S = 300.0
 MAX_TEXT_WORDS = 100_000  # a long novel; more would keep a small model reading for an hour
@@ -63,7 +64,7 @@ class Session:
         asked = _human_message(question, attachments)
         self._stop = Stop()
         record = TurnRecord(question)
-        with closing(self._messages(asked, self._stop)) as messages:
+        with closing(self._messages(asked, self._stop, record.parts)) as messages:
             try:
                 for message in messages:
                     yield from _events(message, record)
@@ -72,21 +73,23 @@ class Session:
                     raise
                 yield from record.give_best("time_limit", "The time limit was reached")
             except SouschefError as error:
-                if not record.hits:
+                if not record.found:
                     raise
                 yield from record.give_best("error", str(error).rstrip("."))
         turn = record.finish()
         self.messages += [asked, *record.messages]
         yield Finished(turn)
 
-    def _messages(self, asked: HumanMessage, stop: Stop) -> Generator[BaseMessage, None, None]:
+    def _messages(
+        self, asked: HumanMessage, stop: Stop, parts: list[str]
+    ) -> Generator[BaseMessage, None, None]:
         """Streamed chunks and finished messages of the agent, which runs in another thread."""
         produced: _Produced = queue.SimpleQueue()
         history = [*self.messages, asked]
 
         def run() -> None:
             try:
-                with stopping(stop, self.time_limit_s):
+                with stopping(stop, self.time_limit_s), noting_parts(parts):
                     for message in _run(self.agent, history):
                         produced.put(message)
                 produced.put(None)

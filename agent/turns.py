@@ -11,6 +11,8 @@ from agent.rendering import thought_of
 from tools.index import Hit
 from tools.summarize import Summary
 
+_MOST_CHARACTERS_FOUND = 5000  # of what was found, where it stands in for an answer: the longest recipes
+
 
 class TurnRecord:
     """What is known of a turn so far."""
@@ -19,6 +21,7 @@ class TurnRecord:
         self.question = question
         self.messages: list[BaseMessage] = []
         self.hits: list[Hit] = []
+        self.parts: list[str] = []  # summaries of the parts of a long text that were read so far
         self._summary = ""
         self._answer = ""
         self._steps: list[StepRecord] = []
@@ -65,10 +68,18 @@ class TurnRecord:
             known = {hit.uid for hit in self.hits}
             self.hits += [hit for hit in message.artifact if hit.uid not in known]
 
+    @property
+    def found(self) -> str:
+        """The best that was found so far, of a length that an answer may have; empty if nothing was."""
+        best = self._summary or " ".join(filter(None, self.parts)) or (self.hits[0].text if self.hits else "")
+        return (
+            best if len(best) <= _MOST_CHARACTERS_FOUND else f"{best[:_MOST_CHARACTERS_FOUND].rstrip()} ..."
+        )
+
     def give_best(self, reason: ExitReason, why: str) -> Iterator[Event]:
         """End a turn that could not be finished with the best that it has."""
         self._exit_reason = reason
-        best = self._answer.strip() or self._summary or (self.hits[0].text if self.hits else "")
+        best = self._answer.strip() or self.found
         shown = "" if self._answer.strip() else best
         note = f"[{why}; this is what was found so far.]" if best else f"[{why}, and nothing was found yet.]"
         yield Answering(f"{shown}\n\n{note}" if shown or best else note)

@@ -7,7 +7,9 @@ user's message, the attached file or a recipe that was found. What writes the su
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
@@ -44,6 +46,19 @@ class Policy(Protocol):
         ...
 
 
+_parts_read: ContextVar[list[str] | None] = ContextVar("parts_read", default=None)
+
+
+@contextmanager
+def noting_parts(parts: list[str]) -> Iterator[None]:
+    """Inside the block, add the summary of each part of a text to `parts`, which outlives a stopped turn."""
+    before = _parts_read.set(parts)
+    try:
+        yield
+    finally:
+        _parts_read.reset(before)
+
+
 @dataclass(frozen=True)
 class Summary:
     """A summary and what it took: the text's tokens, and how many parts the policy read."""
@@ -63,15 +78,18 @@ def summarize(text: str, policy: Policy, on_part: Callable[[int, int], None] | N
     if not text:
         raise UsageError("There is no text to summarize: give a file or a text that is not empty.")
     input_tokens, read = policy.count_tokens(text), 0
+    noted = _parts_read.get()
     for _ in range(MAX_ROUNDS):
         pieces = _pieces(text, policy)
         written = []
         for piece in pieces:
             written.append(policy.write(piece).strip())
             read += 1
+            if noted is not None:
+                noted.append(written[-1])
             if on_part:
                 on_part(read, read + len(pieces) - len(written))
-        text = " ".join(filter(None, written))
+        text, noted = " ".join(filter(None, written)), None  # later rounds say the same again in short
         if len(pieces) == 1 or not text:
             break
     return Summary(text, policy.name, input_tokens, read)

@@ -3,9 +3,11 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from index_samples import SAMPLES, CountingEmbeddings
 from scripted import ScriptedEngine, answer, call
 from session_samples import ARTICLE, SEARCH, SUMMARIZE, only, session, small_index
 
@@ -186,6 +188,22 @@ def test_at_the_time_limit_a_tool_that_hangs_is_left_behind() -> None:
     assert took < 1
 
 
+def test_at_the_time_limit_the_parts_of_a_long_text_that_were_read_are_the_answer(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(SUMMARIZE, "One.", "Two.", lambda _: slow_answer(engine))
+    turn = session(index, engine, time_limit_s=1.0).ask(f"Summarize this: {ARTICLE}")
+    assert (turn.exit_reason, turn.route) == ("time_limit", "summarize")
+    assert turn.answer == "One. Two.\n\n[The time limit was reached; this is what was found so far.]"
+
+
+def test_the_best_recipe_is_cut_where_it_is_longer_than_an_answer_may_be() -> None:
+    index = RecipeIndex(CountingEmbeddings())
+    index.add([replace(SAMPLES[0], steps=("Mix it well. " * 80_000,))])
+    engine = ScriptedEngine(SEARCH, SouschefError("The server is gone: start it."))
+    turn = session(index, engine).ask("crepes?")
+    assert len(turn.answer) < 5100
+    assert " ...\n\n[The server is gone: start it; this is what was found so far.]" in turn.answer
+
+
 # ---- mistakes and errors
 
 
@@ -213,6 +231,13 @@ def test_after_an_error_the_user_gets_the_best_that_was_found(index: RecipeIndex
     turn = session(index, engine).ask("crepes?")
     assert turn.exit_reason == "error"
     assert turn.answer.endswith("[The server is gone: start it; this is what was found so far.]")
+
+
+def test_after_an_error_the_user_gets_the_summary_that_was_written(index: RecipeIndex) -> None:
+    engine = ScriptedEngine(SUMMARIZE, "Bread is good.", SouschefError("The server is gone: start it."))
+    turn = session(index, engine).ask(f"Summarize this: {'Bread is good. ' * 60}")
+    assert turn.exit_reason == "error"
+    assert turn.answer.startswith("Bread is good.\n\n[The server is gone")
 
 
 def test_an_error_of_a_tool_is_raised() -> None:
