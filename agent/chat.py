@@ -7,6 +7,8 @@ out. Not here: which tools there are, and what stops a turn.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -19,7 +21,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field
 
-from agent.context import fit
+from agent.context import QuestionTooLong, fit
 from agent.engines.base import Decoding, Message
 from agent.generation import copied_answer, plain_answer, react_step
 from agent.grounding import Found, applicable, found, grounded_step, in_brief, own_words
@@ -89,6 +91,7 @@ class ReActChat(BaseChatModel):
         decoding = self._decoding(stop, rules if specs else None, kwargs)
         shown = in_brief(messages) if self.grounded else messages
         prompted = self._prompt(shown, specs, decoding.max_tokens)
+        decoding = self._within_context(decoding, prompted)
         if offered:
             chunks = copied_answer(self.engine, prompted, decoding, offered)
         elif specs:
@@ -110,10 +113,22 @@ class ReActChat(BaseChatModel):
     def _prompt(self, messages: list[BaseMessage], specs: list[ToolSpec], max_tokens: int) -> list[Message]:
         system = "\n\n".join(filter(None, [system_text(messages), instructions(specs) if specs else ""]))
         head: list[Message] = [{"role": "system", "content": system}] if system else []
-        if specs:
-            head += [message for turn in turns(self.examples, react=True) for message in turn]
-        room = self.engine.context_tokens - max(_MIN_ANSWER_TOKENS, max_tokens)
-        return fit(turns(messages, react=bool(specs)), head, self.engine.count_tokens, room)
+        shown = turns(self.examples, react=True) if specs else []
+        taught = [*head, *(message for turn in shown for message in turn)]
+        context, said = self.engine.context_tokens, turns(messages, react=bool(specs))
+        room = context - max(_MIN_ANSWER_TOKENS, max_tokens)
+        # In a small context the examples go first; then, where it left the answer less than was asked for
+        # anyhow, most of the answer's room.
+        most = context - _MIN_ANSWER_TOKENS if max_tokens >= context // 2 else room
+        for opening, limit in ((taught, room), (head, room)):
+            with suppress(QuestionTooLong):
+                return fit(said, opening, self.engine.count_tokens, limit, context)
+        return fit(said, head, self.engine.count_tokens, most, context)
+
+    def _within_context(self, decoding: Decoding, prompted: Sequence[Message]) -> Decoding:
+        """The decoding with no more tokens than the prompt leaves, which is fewer in a small context only."""
+        left = max(1, self.engine.context_tokens - self.engine.count_tokens(prompted))
+        return replace(decoding, max_tokens=min(decoding.max_tokens, left))
 
     def _found(self, messages: list[BaseMessage]) -> list[Found]:
         return found(messages, _MOST_COPIED_TOKENS) if self.grounded and self.engine.obeys_grammar else []

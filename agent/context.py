@@ -16,12 +16,20 @@ Count = Callable[[Sequence[Message]], int]
 MIN_OBSERVATION_CHARACTERS = 400
 
 
+class QuestionTooLong(SouschefError):
+    """The current turn does not fit, however much is cut."""
+
+
 def fit(
-    turns: Sequence[Sequence[Message]], head: Sequence[Message], count: Count, limit: int
+    turns: Sequence[Sequence[Message]],
+    head: Sequence[Message],
+    count: Count,
+    limit: int,
+    context_tokens: int | None = None,
 ) -> list[Message]:
     """The head and the newest turns that fit into `limit` tokens together.
 
-    Raises SouschefError where the last turn alone does not fit.
+    Raises QuestionTooLong, which names the model's `context_tokens`, where the last turn alone does not fit.
     """
     kept = list(turns[-1:])
     for turn in reversed(turns[:-1]):
@@ -30,17 +38,17 @@ def fit(
         kept.insert(0, turn)
     messages = [*head, *_joined(kept)]
     while count(messages) > limit:
-        messages = _with_a_shorter_observation(messages, len(head), limit)
+        messages = _with_a_shorter_observation(messages, len(head), context_tokens or limit)
     return messages
 
 
-def _with_a_shorter_observation(messages: list[Message], fixed: int, limit: int) -> list[Message]:
+def _with_a_shorter_observation(messages: list[Message], fixed: int, context_tokens: int) -> list[Message]:
     """The messages with the longest observation halved; an error where none can be cut any more."""
     observations = [n for n in range(fixed + 1, len(messages)) if messages[n]["role"] == "user"]
     longest = max(observations, key=lambda place: len(messages[place]["content"]), default=None)
     if longest is None or len(messages[longest]["content"]) < MIN_OBSERVATION_CHARACTERS:
-        raise SouschefError(
-            f"The question is longer than the model's context of {limit} tokens: shorten it, "
+        raise QuestionTooLong(
+            f"The question is longer than the model's context of {context_tokens} tokens: shorten it, "
             "or choose a model with a longer one."
         )
     content = messages[longest]["content"]

@@ -123,6 +123,38 @@ def test_a_recipe_that_was_found_is_summarized_by_number(index: RecipeIndex) -> 
     assert index.search("crepes", 1, "hybrid")[0].text in engine.prompt(2)
 
 
+# ---- small contexts
+
+
+def used_tokens(index: RecipeIndex, question: str) -> tuple[int, int]:
+    """What a question takes with the examples, and without them."""
+    engine = ScriptedEngine(answer("Hello!"))
+    session(index, engine).ask(question)
+    [sent] = engine.sent
+    return engine.count_tokens(sent), engine.count_tokens([sent[0], sent[-1]])
+
+
+def test_in_a_small_context_the_examples_go_and_the_question_stays(index: RecipeIndex) -> None:
+    most, least = used_tokens(index, "hi")
+    engine = ScriptedEngine(answer("Hello!"), context_tokens=2 * (most - 1))
+    assert session(index, engine).ask("hi").answer == "Hello!"
+    assert engine.count_tokens(engine.sent[0]) == least
+
+
+def test_in_a_smaller_context_the_answer_has_the_least_room_that_it_needs(index: RecipeIndex) -> None:
+    context = used_tokens(index, "hi")[1] + 64
+    engine = ScriptedEngine(answer("Hello!"), context_tokens=context)
+    assert session(index, engine).ask("hi").answer == "Hello!"
+    assert engine.decodings[0].max_tokens == 64
+
+
+def test_a_context_that_is_too_small_is_named_with_its_own_size(index: RecipeIndex) -> None:
+    context = used_tokens(index, "hi")[1] + 63
+    chat = session(index, ScriptedEngine(answer("never"), context_tokens=context))
+    with pytest.raises(SouschefError, match=f"the model's context of {context} tokens"):
+        chat.ask("hi")
+
+
 # ---- limits
 
 
