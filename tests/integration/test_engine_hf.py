@@ -178,9 +178,7 @@ def test_a_prompt_longer_than_the_sliding_window_is_answered_twice_alike(engine:
 @pytest.mark.parametrize("bits", ["8bit", "4bit"])
 @pytest.mark.filterwarnings("ignore:MatMul8bitLt")
 def test_quantized_weights_answer_under_a_grammar(folder: Path, bits: Any) -> None:
-    pytest.importorskip(
-        "bitsandbytes", reason="bitsandbytes is not installed: pip install -e '.[quantized]'"
-    )
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed: pip install -e '.[quantized]'")
     engine = load_engine(str(folder), quantize=bits)
     text, _ = answer(engine, Decoding(max_tokens=20, grammar='start: "yes" | "no"'))
     layer = engine._model.model.layers[0].mlp.down_proj  # type: ignore[attr-defined]
