@@ -1,9 +1,41 @@
-"""This file's folder is importable in every test, so that suites can share the scripted engine.
+"""What holds in every suite; this file's folder is importable in each, for the scripted engine and the like.
 
-Property tests have no deadline: on a busy machine a slow example says nothing about the code.
+Property tests have no deadline: on a busy machine a slow example says nothing about the code. Unit tests run
+without torch, whose import alone takes seconds. Before the first of the other tests the embedded models are
+fetched and their index is built, so that tests see what a user sees every time after the first; the first use
+itself is tested with a cache of its own.
 """
 
+import sys
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("souschef", deadline=None)
 settings.load_profile("souschef")
+
+_UNIT = Path(__file__).parent / "unit"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_at_hand(request: pytest.FixtureRequest) -> None:
+    if not _only_unit(request.session):
+        from tools.index import embedded_index
+        from tools.models import model_path
+
+        model_path("smollm2-135m")
+        embedded_index()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run of nothing but unit tests in which something imported torch."""
+    if session.items and _only_unit(session) and "torch" in sys.modules:
+        raise pytest.UsageError(
+            "A unit test imported torch: import it inside the function that needs it, or move the test to "
+            "tests/integration."
+        )
+
+
+def _only_unit(session: pytest.Session) -> bool:
+    return all(_UNIT in item.path.parents for item in session.items)
