@@ -196,7 +196,7 @@ def test_the_same_call_in_a_later_turn_runs_again(index: RecipeIndex) -> None:
 
 def test_at_the_time_limit_the_best_recipe_is_the_answer(index: RecipeIndex) -> None:
     engine = ScriptedEngine(SEARCH, lambda _: slow_answer(engine))
-    turn = session(index, engine, time_limit_s=0.3.0).ask("crepes?")
+    turn = session(index, engine, time_limit_s=0.3).ask("crepes?")
     best = index.search("crepes", 1, "hybrid")[0].text
     assert (turn.exit_reason, turn.route) == ("time_limit", "recipe_search")
     assert turn.answer == f"{best}\n\n[The time limit was reached; this is what was found so far.]"
@@ -222,7 +222,7 @@ def test_at_the_time_limit_a_tool_that_hangs_is_left_behind() -> None:
 
 def test_at_the_time_limit_the_parts_of_a_long_text_that_were_read_are_the_answer(index: RecipeIndex) -> None:
     engine = ScriptedEngine(SUMMARIZE, "One.", "Two.", lambda _: slow_answer(engine))
-    turn = session(index, engine, time_limit_s=0.3.0).ask(f"Summarize this: {ARTICLE}")
+    turn = session(index, engine, time_limit_s=0.3).ask(f"Summarize this: {ARTICLE}")
     assert (turn.exit_reason, turn.route) == ("time_limit", "summarize")
     assert turn.answer == "One. Two.\n\n[The time limit was reached; this is what was found so far.]"
 
