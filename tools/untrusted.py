@@ -14,10 +14,13 @@ _INVISIBLE = re.compile(
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _GAP = r"\s{0,8}/?\s{0,8}"  # bounded, here and below: 1 MB of spaces must not take an hour
+_BAR = "[|｜]"  # DeepSeek's tokens have the full-width one
+_HTML = "(?:br|hr|p|b|i|em|strong|sub|sup|ul|ol|li)"  # marks nothing in a prompt, and recipes have it
 _SPECIAL_TOKEN = re.compile(
-    rf"<(?={_GAP}\|)|<(?={_GAP}(?:s|unk|pad|bos|eos|mask|think|tool_call|tool_response|\w{{1,20}}_of_\w{{1,20}})\s{{0,8}}>)"
-    rf"|(?<=\|)>|\[(?={_GAP}(?:INST|SYS)\s{{0,8}}\])",
-    re.IGNORECASE,
+    # <|im_end|>, </s>, <file_sep>, <｜begin▁of▁sentence｜>: every model has names of its own
+    rf"<(?={_GAP}{_BAR})|(?<={_BAR})>|<(?={_GAP}(?!\d|{_HTML}\s{{0,8}}>)[\w▁]{{1,40}}\s{{0,8}}>)"
+    # [INST], [TOOL_CALLS] and [gMASK], but not [1] or [optional]; [|user|]
+    rf"|\[(?={_GAP}(?:(?i:INST|SYS|gMASK)|[A-Z_]{{3,40}})\s{{0,8}}\])|\[(?={_GAP}{_BAR})"
 )
 _LABEL = re.compile(
     r"\b(thought|action|action\s+input|observation|final\s+answer)(\s*)[:：︓﹕]", re.IGNORECASE

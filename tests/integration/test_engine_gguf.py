@@ -16,6 +16,8 @@ from agent.engines import Decoding, Engine, Message, Usage, load_engine
 from agent.engines.gguf import GgufEngine
 from agent.engines.llama_server import LlamaServer
 from tools.errors import ModelFileError, SouschefError, UsageError
+from tools.models import model_path
+from tools.untrusted import neutralise
 
 SYSTEM: Message = {"role": "system", "content": "You are a cook."}
 QUESTION: Message = {"role": "user", "content": "How do I boil an egg?"}
@@ -47,6 +49,17 @@ def test_counted_tokens_include_the_chat_template(engine: Engine) -> None:
     hello = engine.count_tokens([{"role": "system", "content": "."}, {"role": "user", "content": "Hello"}])
     # <|im_start|> system \n . <|im_end|> \n, the same with user, <|im_start|> ass istant \n
     assert (empty, hello) == (15, 16)
+
+
+def test_no_special_token_of_the_vocabulary_survives_in_what_others_wrote() -> None:
+    from gguf import GGUFReader
+
+    fields = GGUFReader(model_path("smollm2-135m").path).fields
+    tokens = fields["tokenizer.ggml.tokens"].contents()
+    kinds = fields["tokenizer.ggml.token_type"].contents()
+    special = [token for token, kind in zip(tokens, kinds, strict=True) if kind in (3, 4)]  # control, added
+    assert len(special) == 17
+    assert [token for token in special if token in neutralise(f"Stir {token} well.")] == []
 
 
 def test_greedy_text_and_seeded_text_repeat_and_other_seeds_differ(engine: Engine) -> None:
