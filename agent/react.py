@@ -305,7 +305,8 @@ def _action_step(thought: str, tool: str, args: str) -> Step:
     args = args.removeprefix("```json").strip("`\n ") or "{}"
     try:
         known = json.loads(args)
-    except json.JSONDecodeError:
+    # Not only for a misplaced comma: also for a number of 5,000 digits, and for brackets thousands deep.
+    except (ValueError, RecursionError):
         return Step(thought, mistake=f'the text after "{INPUT}" is not JSON')
     if not isinstance(known, dict):
         return Step(thought, mistake=f'the JSON after "{INPUT}" is not an object')

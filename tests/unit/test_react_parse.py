@@ -101,6 +101,8 @@ def test_an_action_before_an_answer_is_taken_and_the_answer_is_not() -> None:
         ("Just some text", 'there is no line "Action:" or "Final Answer:"'),
         ("Thought: hm\nFinal Answer: ", 'there is no line "Action:" or "Final Answer:"'),
         ('Action: a\nAction Input: {"b"', 'the text after "Action Input:" is not JSON'),
+        (f'Action: a\nAction Input: {{"b": {"9" * 5_000}}}', 'the text after "Action Input:" is not JSON'),
+        (f"Action: a\nAction Input: {'[' * 100_000}", 'the text after "Action Input:" is not JSON'),
         ("Action: a\nAction Input: [1]", 'the JSON after "Action Input:" is not an object'),
     ],
 )
