@@ -203,6 +203,8 @@ def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise IndexFileError(f"{path} is missing: {_rebuild(folder)}.") from error
+    except PermissionError as error:
+        raise IndexFileError(f"{path} may not be read: give yourself the right to read it.") from error
     if hashlib.sha256(content).hexdigest() != manifest.files[name]:
         raise IndexFileError(f"{path} is damaged (its checksum differs): {_rebuild(folder)}.")
     return content

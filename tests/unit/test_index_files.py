@@ -94,6 +94,19 @@ def test_a_file_that_is_gone_or_cut_short_is_named(folder: Path, name: str) -> N
         RecipeIndex.load(folder)
 
 
+def test_a_file_that_may_not_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.suffix == ".jsonl":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(IndexFileError, match=r"recipes-1.jsonl may not be read: give yourself the right"):
+        RecipeIndex.load(folder)
+
+
 def test_building_mends_a_damaged_index(folder: Path) -> None:
     (folder / "manifest.json").write_text("{")
     RecipeIndex.build(SAMPLES, folder, CountingEmbeddings(), progress=False)
