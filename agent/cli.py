@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -25,6 +26,8 @@ COMMANDS = {
     "summarize": ("summarize", "Summarize a text file or standard input."),
     "train": ("train", "Fine-tune a model: SFT, reward models, PPO."),
 }
+
+_LONGEST_NAME = 80  # of a file, in a sentence
 
 
 class LazyGroup(click.Group):
@@ -67,10 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
         return 0
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        sentence = _refused(error)
+        if sentence is None:
             raise
-        _drop_output()
-        click.echo("souschef: The disk is full: free some space and try again.", err=True)
+        if error.errno == errno.ENOSPC:
+            _drop_output()
+        click.echo(f"souschef: {sentence}", err=True)
         return 1
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped.", err=True)
@@ -78,9 +83,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _refused(error: OSError) -> str | None:
+    """What the system refused, where it is about a file that the user can do something about."""
+    if error.errno == errno.ENOSPC:
+        return "The disk is full: free some space and try again."
+    if error.errno is None or not error.filename:
+        return None
+    name = str(error.filename)
+    shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+    return f"{shown} cannot be used ({os.strerror(error.errno)}): check the path, and your rights to it."
+
+
 def _drop_output() -> None:
     """Nobody takes what is still to be written to standard output."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_what_is_closed() -> None:
+    """Nothing else may get the place of a standard stream that was closed, such as a model's file."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - stays open
 
 
 def run() -> NoReturn:
@@ -91,6 +115,7 @@ def run() -> NoReturn:
     """
     # on some CPUs it warns that an optional kernel of its 4-bit models is not installed
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an argument may hold bytes that are no text
             stream.reconfigure(errors="replace")

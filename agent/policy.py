@@ -7,13 +7,13 @@ where its base is a GGUF as well), and in the hf engine elsewhere. Left out: exp
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from agent.engines import load_engine
 from agent.engines.base import Decoding, Engine, Message, Usage
 from agent.stopping import TurnStopped, current_stop
 from prompts import fill, prompt
 from tools.errors import UsageError
+from tools.files import expanded
 from tools.models import CATALOGUE, model_path
 from tools.policy_folder import PolicyFolder, base_of, is_policy, read_policy
 
@@ -78,7 +78,7 @@ def load_policy(name_or_run: str, *, base_url: str | None = None) -> PromptedPol
 
     Raises SouschefError for what cannot be found, is not whole, or does not fit its base.
     """
-    path = Path(name_or_run).expanduser()
+    path = expanded(name_or_run)
     if name_or_run in CATALOGUE or not is_policy(path):
         return PromptedPolicy(load_engine(name_or_run, base_url=base_url))
     if base_url is not None:

@@ -50,6 +50,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             raise
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with ~ or ~user as that home folder; SouschefError where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise SouschefError(f"{path} begins with a user who has no home folder: write it in full.") from error
+
+
 def _umask() -> int:
     """The process's umask, which can only be read by setting it."""
     mask = os.umask(0o077)

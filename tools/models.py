@@ -13,6 +13,7 @@ from tools.catalogue import CATALOGUE, CatalogueEntry, ModelFormat
 from tools.download import fetch, one_download_at_a_time
 from tools.download_display import say
 from tools.errors import ModelFileError
+from tools.files import expanded
 from tools.model_cache import Verdict, cache_dir, check, model_files, model_folder
 from tools.weights import looks_whole
 
@@ -98,7 +99,7 @@ def cached_files(entry: CatalogueEntry, verdict: Verdict) -> ModelFiles | None:
 
 
 def _files_at(given: str) -> ModelFiles:
-    path = Path(given).expanduser()
+    path = expanded(given)
     if path.is_file():
         return _gguf_file(path)
     if path.is_dir():

@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.commands.texts import read_text
-from tools.errors import UsageError
+from tools.errors import SouschefError, UsageError
 
 if TYPE_CHECKING:
     from agent.session import Session
@@ -115,7 +114,7 @@ def _run(
     if as_json:
         click.echo(json.dumps(turn.to_dict(), ensure_ascii=False))
     if turn.exit_reason == "error":
-        sys.exit(1)
+        raise SouschefError("The answer is only what was found before something failed: see its last line.")
 
 
 def _question(question: str | None) -> str:

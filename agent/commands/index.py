@@ -225,9 +225,11 @@ def _print_table(described: dict[str, Any]) -> None:
 
 
 def _print_hits(hits: "list[Hit]") -> None:
+    from agent.commands.turn_view import printable
+
     width = max(40, min(shutil.get_terminal_size().columns, 100))
     for hit in hits:
-        click.secho(f"{hit.rank}. {hit.name}", bold=True, nl=False)
-        click.secho(f"  {hit.score:.3f}  {hit.uid}", dim=True)
+        click.secho(f"{hit.rank}. {printable(hit.name)}", bold=True, nl=False)
+        click.secho(f"  {hit.score:.3f}  {printable(hit.uid)}", dim=True)
         about = ", ".join(hit.recipe.ingredients) if hit.recipe else " ".join(hit.text.split())
-        click.echo(textwrap.indent(textwrap.shorten(about, width - 6, placeholder=" ..."), "   "))
+        click.echo(textwrap.indent(textwrap.shorten(printable(about), width - 6, placeholder=" ..."), "   "))

@@ -63,7 +63,7 @@ class TurnView:
         if self._trace and self._thought:
             self._dim(f"Thought: {self._thought.strip()}\n")
             self._thought = ""
-        self._out.print(Text(_printable(event.text)), end="")
+        self._out.print(Text(printable(event.text)), end="")
 
     def _finish(self, turn: Turn) -> None:
         self._out.print()
@@ -71,12 +71,11 @@ class TurnView:
             self._out.print()
             self._out.print("[bold]Recipes found[/bold]")
             for number, source in enumerate(turn.sources, start=1):
-                self._out.print(
-                    f"\\[{number}] {escape(_printable(source.name))} [dim]({escape(source.uid)})[/dim]"
-                )
+                name, uid = escape(printable(source.name)), escape(printable(source.uid))
+                self._out.print(f"\\[{number}] {name} [dim]({uid})[/dim]")
 
     def _dim(self, text: str) -> None:
-        self._steps.print(Text(_printable(text), style="dim"))
+        self._steps.print(Text(printable(text), style="dim"))
 
 
 def folded(called: Calling | None, event: Observed) -> str:
@@ -92,6 +91,6 @@ def folded(called: Calling | None, event: Observed) -> str:
     return f"{what}: {words}{found}, {event.seconds * 1000:.0f} ms{failed}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without the control characters that would move the cursor or colour the terminal."""
     return "".join(c for c in text if c in "\n\t" or c.isprintable() or c in "\u200d\ufe0f")
