@@ -16,6 +16,7 @@ from langchain_core.embeddings import Embeddings
 
 from tools.errors import ModelFileError
 from tools.models import CATALOGUE, ModelFiles, model_path
+from tools.one_at_a_time import one_at_a_time
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,6 +143,7 @@ def unit_vectors(vectors: "NDArray[np.float32]") -> "NDArray[np.float32]":
     return np.asarray(vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)
 
 
+@one_at_a_time
 def _load(files: ModelFiles) -> "HuggingFaceEmbeddings":
     from langchain_huggingface import HuggingFaceEmbeddings
     from transformers.utils import logging

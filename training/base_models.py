@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from tools.errors import ModelFileError, TrainingError
 from tools.models import CATALOGUE, model_path
+from tools.one_at_a_time import one_at_a_time
 from tools.policy_folder import PolicyFolder, is_policy, read_policy
 
 Quantization = Literal["", "4bit", "8bit"]
@@ -131,6 +132,7 @@ def turn_dropout_off(model: Any) -> None:
             module.attention_dropout = 0.0
 
 
+@one_at_a_time
 def _load(
     kind: Any, path: Path, quantize: Quantization, precision: Precision, **more: Any
 ) -> tuple[Any, dict[str, Any]]:

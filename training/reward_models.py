@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tools.errors import TrainingError
+from tools.one_at_a_time import one_at_a_time
 from training.base_models import base_path, turn_dropout_off
 from training.reward_inputs import plain_texts
 from training.reward_lookup import nearest
@@ -162,6 +163,7 @@ def _model_folder(model: str) -> str:
     return model
 
 
+@one_at_a_time
 def _load(path: Path, name: str) -> Any:
     import torch
     from transformers import AutoModelForSequenceClassification

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tools.errors import ModelFileError, SouschefError, UsageError
+from tools.one_at_a_time import one_at_a_time
 from tools.weights import looks_whole
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Quantization = Literal["4bit", "8bit"]
 
 
+@one_at_a_time
 def load_model(path: Path, quantize: Quantization | None, adapter: Path | None = None) -> Any:
     """The model in evaluation mode, on the GPU where there is one; `adapter` is a folder of peft."""
     from transformers import AutoModelForCausalLM
