@@ -7,7 +7,8 @@ well; `identity` says what an index records about it.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from langchain_core.embeddings import Embeddings
 from tools.errors import ModelFileError
 from tools.models import CATALOGUE, ModelFiles, model_path
 from tools.one_at_a_time import one_at_a_time
+from tools.weights import why_not_loaded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DEFAULT_EMBEDDER = "minilm-l6"
+_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 BATCH_SIZE = 32  # less is faster when all cores are free, more when they are busy
 
 
@@ -74,9 +77,13 @@ class Embedder(Embeddings):
         if not texts:
             return []
         with self._lock:
-            if self._model is None:
-                self._model = _load(self.files)
-            return self._model.embed_documents(texts)
+            if self._model is not None:
+                return self._model.embed_documents(texts)
+            with _saying_what_does_not_load(self.files.path):
+                model = _load(self.files)
+                vectors = model.embed_documents(texts)  # where a model without padding fails
+            self._model = model
+            return vectors
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of a question, which some models want to see behind a prefix."""
@@ -143,8 +150,25 @@ def unit_vectors(vectors: "NDArray[np.float32]") -> "NDArray[np.float32]":
     return np.asarray(vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)
 
 
+@contextmanager
+def _saying_what_does_not_load(path: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    # RuntimeError: weights of other sizes, or no memory for them
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelFileError(
+            f"{path} cannot be loaded as an embedding model; choose {_embedder_names()} or mend the folder: "
+            + why_not_loaded(error)
+        ) from error
+
+
 @one_at_a_time
 def _load(files: ModelFiles) -> "HuggingFaceEmbeddings":
+    if not any(next(files.path.rglob(name), None) for name in _TOKENIZERS):
+        raise ValueError("it has no tokenizer")  # transformers would make up an empty one
+
     from langchain_huggingface import HuggingFaceEmbeddings
     from transformers.utils import logging
 

@@ -116,3 +116,11 @@ class _Header:
         block_weights, block_bytes = _BLOCKS.get(self.number("I"), (1, 0))
         start: int = self.number("Q")
         return start + weights // block_weights * block_bytes
+
+
+def why_not_loaded(error: Exception) -> str:
+    """The end of a sentence on why a library could not load a model: its first line of words, with a stop."""
+    if "ignore_mismatched_sizes" in str(error):  # a switch that nobody can set here
+        return "its weights have other sizes than its config.json says."
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".") + "."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tools.errors import ModelFileError, SouschefError, UsageError
 from tools.one_at_a_time import one_at_a_time
-from tools.weights import looks_whole
+from tools.weights import looks_whole, why_not_loaded
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +23,7 @@ Quantization = Literal["4bit", "8bit"]
 @one_at_a_time
 def load_model(path: Path, quantize: Quantization | None, adapter: Path | None = None) -> Any:
     """The model in evaluation mode, on the GPU where there is one; `adapter` is a folder of peft."""
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     if adapter is not None:
@@ -47,8 +48,11 @@ def load_model(path: Path, quantize: Quantization | None, adapter: Path | None =
             output_loading_info=True,
             **options,
         )
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path} cannot be loaded as a language model: {_first_line(error)}") from error
+    # RuntimeError: weights of other sizes, or no memory for them
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelFileError(
+            f"{path} cannot be loaded as a language model: {why_not_loaded(error)}"
+        ) from error
     model, report = loaded
     if report["missing_keys"]:  # transformers fills them with random numbers
         raise ModelFileError(f"{path} lacks weights of a language model: choose one that writes text.")
@@ -81,7 +85,7 @@ def _adapted(model: Any, adapter: Path, *, merge: bool) -> Any:
             adapted: Any = PeftModel.from_pretrained(model, adapter)
         except (ValueError, RuntimeError) as error:  # shapes or names that are not this model's
             raise ModelFileError(
-                f"The adapter {adapter} does not fit its base: {_first_line(error)}"
+                f"The adapter {adapter} does not fit its base: {why_not_loaded(error)}"
             ) from error
     return adapted.merge_and_unload() if merge else adapted
 
@@ -102,7 +106,7 @@ def load_tokenizer(path: Path, adapter: Path | None = None) -> Any:
             folder, trust_remote_code=False, local_files_only=True, **options
         )
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path} has no tokenizer that loads: {_first_line(error)}") from error
+        raise ModelFileError(f"{path} has no tokenizer that loads: {why_not_loaded(error)}") from error
     if not tokenizer.is_fast:
         raise ModelFileError(f"{path} has no tokenizer.json: save its tokenizer in the fast form.")
     return tokenizer
@@ -147,8 +151,3 @@ def _quantization(quantize: Quantization, device: str) -> Any:
     return config(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=_dtype(device, quantize)
     )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".") + "."

@@ -1,9 +1,11 @@
 """The embedded embedder, loaded for real."""
 
+import json
+import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -54,6 +56,24 @@ def test_a_local_model_is_loaded_without_the_network(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     assert len(load_embedder(progress=False).embed_query("soup")) == 384
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"hidden_size": 768, "num_attention_heads": 12}, "other sizes than its config.json says"),
+        ({"model_type": "nonesuch"}, "nonesuch"),
+    ],
+)
+def test_a_folder_that_does_not_load_is_one_sentence(
+    tmp_path: Path, changed: dict[str, Any], why: str
+) -> None:
+    folder = tmp_path / "own"
+    shutil.copytree(model_path("minilm-l6").path, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changed))
+    with pytest.raises(ModelFileError, match=f"{folder} cannot be loaded as an embedding model.*{why}"):
+        load_embedder(str(folder)).load()
 
 
 def test_loading_shows_nothing(capfd: pytest.CaptureFixture[str]) -> None:
