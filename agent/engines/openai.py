@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from agent.engines.base import Decoding, FinishReason, Message, Usage
 from agent.engines.grammar import checked_grammar
-from agent.engines.server_errors import saying_what_the_server_refused
+from agent.engines.server_errors import broken_off, no_model_server, saying_what_the_server_refused
 from agent.engines.text import checked_prompt_length
 from agent.engines.worker import Emit, Worker
-from tools.errors import UsageError
+from tools.errors import SouschefError, UsageError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -64,10 +64,13 @@ class OpenAIEngine:
         checked_prompt_length(self.count_tokens(messages), self.context_tokens)
         request = self._request(messages, decoding)
         tally = _Tally(self.count_tokens(messages))
-        for text, chunk in self._worker.stream(partial(self._complete, request), cancelled or Event()):
+        stop = cancelled or Event()
+        for text, chunk in self._worker.stream(partial(self._complete, request), stop):
             tally.add(text, chunk)
             if text:
                 yield text
+        if tally.finish is None and not stop.is_set():
+            raise SouschefError(broken_off(self._url))
         yield Usage(tally.input_tokens, tally.output_tokens, tally.finish or "cancelled")
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
@@ -156,10 +159,14 @@ class OpenAIEngine:
 
         with saying_what_the_server_refused(self._url, self.name), OpenAI(**self._client_options()) as client:
             try:
-                models = client.models.list().data
+                models = getattr(client.models.list(), "data", None)
             except NotFoundError:  # a server need not list its models
                 return None
-        named = [model for model in models if model.id == self.name]
+            except AttributeError:  # the client trips over what is no JSON object
+                models = None
+        if not isinstance(models, list):
+            raise SouschefError(no_model_server(self._url))
+        named = [model for model in models if getattr(model, "id", None) == self.name]
         return _context_of(named[0] if named else models[0]) if named or len(models) == 1 else None
 
 
