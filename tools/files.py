@@ -7,6 +7,7 @@ sha256, in hexadecimal. What this leaves out: locking, which the recipe index do
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from tools.errors import SouschefError
+
+PREVIOUS_SUFFIX = ".previous"  # of the folder that stands in while a newer one takes its place
 
 _CHUNK_BYTES = 1 << 20
 
@@ -48,6 +51,50 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A new folder to write into, which takes the place of `folder` whole when the block ends.
+
+    Raises SouschefError where the disk is full or the folder cannot be written.
+    """
+    part = folder.with_name(f".{folder.name}.part")
+    with saying_what_the_disk_refused(folder):
+        _remove_folder(part)  # what a killed process left
+        part.mkdir(parents=True)
+        yield part
+        flush_folder(part)
+        replace_folder(part, folder)
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush every file below a folder, and its entries, to disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    sync_folder(folder)
+
+
+def replace_folder(part: Path, folder: Path) -> None:
+    """Rename `part` to `folder`. A folder cannot be renamed over a full one, so the old one steps aside.
+
+    Killed in between, it is found under its name with PREVIOUS_SUFFIX, by readers that look there and by the
+    next call of this function.
+    """
+    previous = folder.with_name(folder.name + PREVIOUS_SUFFIX)
+    if folder.exists():
+        _remove_folder(previous)
+        folder.rename(previous)
+    part.rename(folder)
+    sync_folder(folder.parent)
+    _remove_folder(previous)
+
+
+def _remove_folder(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def expanded(path: str | Path) -> Path:

@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 from tools.catalogue import CATALOGUE, CatalogueEntry, HubSource
 from tools.errors import ModelFileError, TrainingError
+from tools.files import PREVIOUS_SUFFIX, expanded
 from tools.models import fetch_model
 from tools.weights import looks_whole
 
 FORMAT = 1
 CARD = "policy.json"
 POLICY = "policy"
-PREVIOUS_SUFFIX = ".previous"  # of the folder that stands in while a newer policy takes its place
 GGUF_FILES = {"full": "policy.gguf", "adapter": "adapter.gguf"}
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -95,7 +95,7 @@ def base_of(policy: PolicyFolder) -> str:
     Raises TrainingError where the base cannot be had.
     """
     base = policy.card.base
-    if base in CATALOGUE or Path(base).expanduser().exists():
+    if base in CATALOGUE or expanded(base).exists():
         return base
     problem = f"The base model {base} of the policy {policy.path} is not here"
     if not _HUB_ID.fullmatch(base):

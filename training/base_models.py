@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tools.errors import ModelFileError, TrainingError
+from tools.files import expanded
 from tools.models import CATALOGUE, model_path
 from tools.one_at_a_time import one_at_a_time
 from tools.policy_folder import PolicyFolder, is_policy, read_policy
+from tools.weights import why_not_loaded
 
 Quantization = Literal["", "4bit", "8bit"]
 Precision = Literal["fp32", "bf16"]
@@ -38,17 +40,29 @@ def load_base(model: str, quantize: Quantization = "", precision: Precision = "f
     """
     from transformers import AutoModelForCausalLM
 
-    given = Path(model).expanduser()
-    if model not in CATALOGUE and is_policy(given):
-        policy = read_policy(given)
-        if policy.card.kind == "adapter":
-            return _merged(policy, quantize, precision)
-        model = str(policy.path)
+    if adapter := adapter_at(model):
+        return _merged(adapter, quantize, precision)
+    if model not in CATALOGUE and is_policy(expanded(model)):
+        model = str(read_policy(expanded(model)).path)
     path = base_path(model)
     loaded, report = _load(AutoModelForCausalLM, path, quantize, precision)
     if report["missing_keys"]:  # transformers fills them with random numbers
         raise ModelFileError(f"{model} lacks weights of a language model: choose one that writes text.")
     return loaded, load_tokenizer(path)
+
+
+def adapter_at(model: str) -> PolicyFolder | None:
+    """The adapter of an earlier run, where `model` names such a run."""
+    if model in CATALOGUE or not is_policy(expanded(model)):
+        return None
+    policy = read_policy(expanded(model))
+    return policy if policy.card.kind == "adapter" else None
+
+
+def original_base(model: str) -> str:
+    """What an adapter that is trained from `model` is an adapter to."""
+    earlier = adapter_at(model)
+    return earlier.card.base if earlier else model
 
 
 def _merged(policy: PolicyFolder, quantize: Quantization, precision: Precision) -> tuple[Any, Any]:
@@ -80,7 +94,7 @@ def load_scorer(model: str, quantize: Quantization = "", precision: Precision = 
 
 def base_path(model: str) -> Path:
     """Where the model's files lie, a .gguf file or a folder; fetched where they are not there yet."""
-    if model not in CATALOGUE and not Path(model).expanduser().exists() and _HUB_ID.fullmatch(model):
+    if model not in CATALOGUE and not expanded(model).exists() and _HUB_ID.fullmatch(model):
         return model_path(str(_from_hub(model))).path
     return model_path(model, progress=sys.stderr.isatty()).path
 
@@ -100,7 +114,7 @@ def load_tokenizer(path: Path) -> Any:
             folder, trust_remote_code=False, local_files_only=True, **options
         )
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path} has no tokenizer that loads: {_first_line(error)}") from error
+        raise ModelFileError(f"{path} has no tokenizer that loads: {why_not_loaded(error)}") from error
     if path.suffix == ".gguf":
         _split_digits(tokenizer, path)
     if tokenizer.eos_token_id is None:
@@ -164,7 +178,9 @@ def _load(
                 **more,
             )
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path} cannot be loaded as a model to train: {_first_line(error)}") from error
+        raise ModelFileError(
+            f"{path} cannot be loaded as a model to train: {why_not_loaded(error)}"
+        ) from error
     turn_dropout_off(model)
     return model, report
 
@@ -236,8 +252,3 @@ def quiet_unless_watched() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".") + "."

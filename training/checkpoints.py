@@ -6,7 +6,6 @@ step, so there is no state of them to keep. Left out: the frozen weights, which 
 """
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools.errors import TrainingError
-from tools.files import saying_what_the_disk_refused, sync_folder
+from tools.files import flush_folder, saying_what_the_disk_refused, sync_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,9 +44,7 @@ def save_checkpoint(folder: Path, weights: "Mapping[str, Tensor]", optimizer: An
         save_file({name: _plain(tensor) for name, tensor in weights.items()}, part / _WEIGHTS)
         save_file(_moments(weights, optimizer), part / _MOMENTS)
         (part / _STATE).write_text(json.dumps(asdict(state)), encoding="utf-8")
-        for file in part.iterdir():
-            _flush(file)
-        sync_folder(part)
+        flush_folder(part)
         _remove(place)
         part.rename(place)
         sync_folder(folder)
@@ -113,11 +110,6 @@ def _put_moments(weights: "Mapping[str, Tensor]", optimizer: Any, moments: "Mapp
 
 def _plain(tensor: "Tensor") -> "Tensor":
     return tensor.detach().cpu().contiguous().clone()
-
-
-def _flush(file: Path) -> None:
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
 
 
 def _remove(checkpoint: Path) -> None:

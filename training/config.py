@@ -11,7 +11,7 @@ import json
 import math
 import tomllib
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -19,6 +19,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from tools.errors import TrainingError
 
 Config = TypeVar("Config")
+
+TYPE_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,7 @@ def from_dict(cls: type[Config], settings: Mapping[str, Any]) -> Config:
     hints = get_type_hints(cls)
     for key in settings:
         if key not in hints:
-            near = difflib.get_close_matches(key, hints, n=1, cutoff=0.0)
-            raise TrainingError(f"There is no setting {key!r}: did you mean {near[0]!r}?")
+            raise TrainingError(f"There is no setting {key!r}: did you mean {nearest(key, hints)!r}?")
     return cls(**{key: _converted(key, value, hints[key]) for key, value in settings.items()})
 
 
@@ -188,6 +189,15 @@ def to_json(config: Any) -> dict[str, Any]:
     """A config as plain values, which `from_dict` reads again."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
     return plain
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The name most like this one; of no names, the empty text.
+
+    >>> nearest("ruoge1", ["length_penalty", "rouge1"])
+    'rouge1'
+    """
+    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.0)), "")
 
 
 def _toml_value(text: str) -> Any:
@@ -214,8 +224,7 @@ def _converted(key: str, value: Any, hint: Any) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-        raise TrainingError(f"{key} is {value!r}: it must be {wanted.get(hint, hint.__name__)}.")
+        raise TrainingError(f"{key} is {value!r}: it must be {TYPE_WORDS.get(hint, hint.__name__)}.")
     return value
 
 

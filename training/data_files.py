@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.errors import TrainingError
+from tools.files import expanded
 
 ARTICLE_COLUMNS = ("article", "document", "dialogue", "text")
 SUMMARY_COLUMNS = ("highlights", "summary", "reference", "target")
@@ -48,12 +49,12 @@ def read_columns(source: str, subset: str = "", split: str = "") -> Columns:
             f'{source} is a file, without subsets and splits: leave data_subset and data_split "".'
         )
     with tempfile.TemporaryDirectory(prefix="souschef-data-") as cache, _quiet():
-        return _chosen(source, _from_file(Path(source), builder, Path(cache)))
+        return _chosen(source, _from_file(expanded(source), builder, Path(cache)))
 
 
 def _builder(source: str) -> str | None:
     """What reads this source's file format; None for a name on the hub."""
-    path = Path(source)
+    path = expanded(source)
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = suffixes[-1:] == [".gz"]
     builder = _BUILDERS.get((suffixes[:-1] if packed else suffixes)[-1:][0]) if suffixes else None

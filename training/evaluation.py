@@ -17,7 +17,7 @@ from tools.seeds import text_seed
 from tools.text_metrics import copied_share, length_words, repetition, rouge
 from training.config import PPOConfig
 from training.data import Prompt
-from training.experience import reference_logprobs
+from training.experience import reference_logprobs, scored
 from training.rollouts import Sampling, generate, texts
 
 if TYPE_CHECKING:
@@ -87,16 +87,15 @@ def judge(summaries: Sequence[str], prompts: Sequence[Prompt], reward: "Combined
     """Summaries of these prompts' articles: reward, ROUGE against the references, and how they read."""
     if not summaries:
         return []
-    articles, references = [p.row.article for p in prompts], [p.row.summary for p in prompts]
-    rewards = reward([p.text for p in prompts], list(summaries), article=articles, summary=references)
-    scores = rouge(summaries, references, ("rouge1", "rouge2", "rougeL"))
+    rewards, parts = scored(reward, prompts, summaries)
+    scores = rouge(summaries, [p.row.summary for p in prompts], ("rouge1", "rouge2", "rougeL"))
     return [
         Judged(
             reward=rewards[row],
-            parts={name: each[row] for name, each in reward.parts.items()},
+            parts=parts[row],
             words=length_words(text),
             repetition=repetition(text),
-            copied=copied_share(text, articles[row]),
+            copied=copied_share(text, prompts[row].row.article),
             **{kind: each[row] for kind, each in scores.items()},
         )
         for row, text in enumerate(summaries)

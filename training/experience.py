@@ -88,9 +88,7 @@ def _tell(
     if not prompts:
         return []
     written = texts(policy, rollout)
-    columns = {"article": [p.row.article for p in prompts], "summary": [p.row.summary for p in prompts]}
-    scores = reward([p.text for p in prompts], written, **columns)
-    parts = [dict(zip(reward.parts, each, strict=True)) for each in zip(*reward.parts.values(), strict=True)]
+    scores, parts = scored(reward, prompts, written)
     reference = reference_logprobs(policy, rollout, config)
     return [
         Told(*row)
@@ -107,6 +105,16 @@ def _tell(
             strict=True,
         )
     ]
+
+
+def scored(
+    reward: "CombinedReward", prompts: "Sequence[Prompt]", written: Sequence[str]
+) -> tuple[list[float], list[dict[str, float]]]:
+    """What a reward says of a text for each prompt, and what each of its parts says, unweighted."""
+    columns = {"article": [p.row.article for p in prompts], "summary": [p.row.summary for p in prompts]}
+    scores = reward([p.text for p in prompts], list(written), **columns)
+    parts = [{name: said[row] for name, said in reward.parts.items()} for row in range(len(scores))]
+    return scores, parts
 
 
 def reference_logprobs(

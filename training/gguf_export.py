@@ -35,7 +35,7 @@ _PRE_TOKENIZERS = {
 def export_gguf(run: Path, *, outtype: OutType = "f16") -> Path:
     """Write the policy of a run, or of a policy/ directory, as GGUF beside it and give back the file.
 
-    `outtype` is what matrices are kept in; an adapter is small and always f32. Raises TrainingError for a
+    `outtype` is what matrices are kept in. Raises TrainingError for a
     policy that llama.cpp would not run alike, or that is not whole.
     """
     policy = read_policy(run)
@@ -57,7 +57,9 @@ def export_gguf(run: Path, *, outtype: OutType = "f16") -> Path:
 # ---- an adapter
 
 
-def _fill_adapter(path: Path, policy: PolicyFolder, _: OutType) -> None:
+def _fill_adapter(path: Path, policy: PolicyFolder, outtype: OutType) -> None:
+    import gguf
+
     architecture = Architecture.of(_config(base_path(policy.card.base)))
     alpha = _alpha(policy.path / "adapter_config.json")
     writer = _writer(path, architecture.name)
@@ -66,7 +68,8 @@ def _fill_adapter(path: Path, policy: PolicyFolder, _: OutType) -> None:
     writer.add_string("adapter.type", "lora")
     writer.add_float32("adapter.lora.alpha", alpha)
     for name, array in adapter_tensors(policy.path, architecture):
-        writer.add_tensor(name, array)
+        kind = _kind(name, array, outtype)
+        writer.add_tensor(name, gguf.quants.quantize(array, kind), raw_dtype=kind)
     _write(writer)
 
 

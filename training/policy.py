@@ -1,9 +1,9 @@
 """The policy: a causal language model with a scalar value head on the same trunk.
 
 One forward pass gives log-probabilities and values, and the language model's head is computed at response
-positions only. The reference policy of the KL penalty is the same model with its adapter off (LoRA), or a
-frozen copy. Dropout is off: ratios are 1 until the weights move. Left out: encoders, and models that do more
-to their logits than multiply hidden states with the output embeddings; they are refused.
+positions only. The reference policy of the KL penalty is the same model with its adapter off, or as it was at
+the start (LoRA), or a frozen copy. Dropout is off: ratios are 1 until the weights move. Left out: encoders,
+and models that do more to their logits than multiply hidden states with the output embeddings.
 """
 
 import copy
@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools.errors import TrainingError
-from training.base_models import load_base, turn_dropout_off
+from tools.files import expanded
+from training.base_models import turn_dropout_off
 from training.config import PPOConfig
 from training.end_of_turn import end_of_turn
 from training.last_block import last_feed_forward_at
-from training.lora import with_lora
+from training.lora import as_reference, load_to_train
+from training.policy_folder import VALUE_HEAD
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-_VALUE_HEAD = "value_head.safetensors"  # beside the weights of a policy that PPO has trained
 _CPU_TOKENS_AT_ONCE = 1536  # padding included; more is no faster there and takes more memory
 _GPU_TOKENS_AT_ONCE = 16_384
 _LOGITS_TOLERANCE = 1e-3  # of the largest logit
@@ -61,16 +62,10 @@ class Policy:
     @classmethod
     def load(cls, config: PPOConfig, device: "torch.device | None" = None) -> "Policy":
         """The model that a config names, with a fresh adapter where it asks for one."""
-        model, tokenizer = load_base(
-            config.model, config.quantize, config.precision if config.lora_rank else "fp32"
-        )
-        if device is not None and not config.quantize:
-            model = model.to(device)
+        model, tokenizer = load_to_train(config, device)
         _fuse_gelu(model)
-        if config.lora_rank:
-            model = with_lora(model, config, "CAUSAL_LM", config.quantize)
         policy = cls(model, tokenizer, precision=config.precision)
-        _take_value_head(policy, Path(config.model) / _VALUE_HEAD)
+        _take_value_head(policy, expanded(config.model))
         return policy
 
     # ---- what is trained
@@ -109,12 +104,9 @@ class Policy:
         self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> Scored:
         """Log-probabilities and values of responses, in one pass over prompts and responses."""
-        import torch
-
         with self.autocast():
             hidden, targets, mask = self._at_responses(self.trunk, prompts, responses)
-            logits = self.logits(hidden, temperature)  # (tokens, vocabulary)
-            logprobs = -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+            logprobs = _logprobs(self.logits(hidden, temperature), targets)
             values = self.value(hidden)
         return Scored(_spread(logprobs, mask), _spread(values, mask))
 
@@ -134,8 +126,7 @@ class Policy:
 
         with torch.no_grad(), self._referring() as (trunk, head), self.autocast():
             hidden, targets, mask = self._at_responses(trunk, prompts, responses)
-            logits = _logits(head, self._head_weight if self.is_adapter else None, hidden) / temperature
-            logprobs = -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+            logprobs = _logprobs(_logits(head, self._head_weight, hidden) / temperature, targets)
         return _spread(logprobs, mask)
 
     @contextmanager
@@ -144,7 +135,7 @@ class Policy:
         if self._reference is not None:
             yield self._reference.get_decoder(), self._reference.get_output_embeddings()
         else:
-            with self.model.disable_adapter():
+            with as_reference(self.model):
                 yield self.trunk, self._head
 
     def _at_responses(
@@ -182,7 +173,7 @@ def _float32_weight(head: Any) -> "Tensor | None":
     import torch
 
     plain = type(head) is torch.nn.Linear and head.weight.dtype in (torch.bfloat16, torch.float16)
-    return head.weight.detach().float() if plain else None
+    return head.weight.detach().float() if plain and not head.weight.requires_grad else None
 
 
 def _logits(head: Any, weight: "Tensor | None", hidden: "Tensor") -> "Tensor":
@@ -197,6 +188,13 @@ def _logits(head: Any, weight: "Tensor | None", hidden: "Tensor") -> "Tensor":
             head(hidden.float()) if weight is None else torch.nn.functional.linear(hidden.float(), weight)
         )
     return logits
+
+
+def _logprobs(logits: "Tensor", targets: "Tensor") -> "Tensor":
+    """Log-probabilities (tokens,) of target tokens under logits (tokens, vocabulary)."""
+    import torch
+
+    return -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
 
 
 def _spread(tokens: "Tensor", mask: "Tensor") -> "Tensor":
@@ -218,14 +216,16 @@ def _value_head(width: int) -> Any:
     return head
 
 
-def _take_value_head(policy: Policy, file: Path) -> None:
+def _take_value_head(policy: Policy, run: Path) -> None:
     """Go on with the value head of an earlier run, where the model comes out of one."""
     from safetensors.torch import load_file
 
-    if file.is_file():
-        tensors = load_file(file)
-        if tensors["weight"].shape == policy.value_head.weight.shape:
-            policy.value_head.load_state_dict(tensors)
+    for file in (run / "policy" / VALUE_HEAD, run / VALUE_HEAD):
+        if file.is_file():
+            tensors = load_file(file)
+            if tensors["weight"].shape == policy.value_head.weight.shape:
+                policy.value_head.load_state_dict(tensors)
+            return
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -6,16 +6,14 @@ all of one policy. Left out: merging an adapter into its base, which would give 
 """
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from tools.catalogue import CATALOGUE
-from tools.files import saying_what_the_disk_refused, sync_folder
-from tools.policy_folder import CARD, PREVIOUS_SUFFIX, PolicyCard
+from tools.files import atomic_folder, expanded
+from tools.policy_folder import CARD, PolicyCard
 
-VALUE_HEAD = "value_head.safetensors"
+VALUE_HEAD = "value_head.safetensors"  # beside the weights of a policy that PPO has trained
 
 
 def save_policy(
@@ -37,8 +35,8 @@ def save_policy(
     full weights. `template` holds {{text}}. `value_head` is an nn.Module. Raises SouschefError where the
     disk refuses.
     """
-    if base not in CATALOGUE and Path(base).expanduser().exists():
-        base = str(Path(base).expanduser().resolve())  # found from any working directory
+    if base not in CATALOGUE and expanded(base).exists():
+        base = str(expanded(base).resolve())  # found from any working directory
     adapter = hasattr(model, "peft_config")  # a PeftModel, without importing peft where there is none
     card = PolicyCard(
         name=name,
@@ -49,17 +47,12 @@ def save_policy(
         max_text_tokens=max_text_tokens,
         max_new_tokens=max_new_tokens,
     )
-    part = folder.with_name(f".{folder.name}.part")
-    with saying_what_the_disk_refused(folder):
-        _remove(part)  # what a killed process left
-        part.mkdir(parents=True)
+    with atomic_folder(folder) as part:
         _write_weights(part, model, base if adapter else None)
         tokenizer.save_pretrained(part)
         if value_head is not None:
             _write_value_head(part, value_head)
         (part / CARD).write_text(card.to_json(), encoding="utf-8")
-        _sync_files(part)
-        _put_in_place(part, folder)
 
 
 def _write_weights(part: Path, model: Any, base: str | None) -> None:
@@ -67,7 +60,7 @@ def _write_weights(part: Path, model: Any, base: str | None) -> None:
         model.save_pretrained(part)
         return
     # "auto" would ask the model hub whether the vocabulary was resized; a policy's never is.
-    model.save_pretrained(part, save_embedding_layers=False)
+    model.save_pretrained(part, save_embedding_layers=False, selected_adapters=[model.active_adapter])
     (part / "README.md").unlink(missing_ok=True)  # peft's empty model card
     config = part / "adapter_config.json"
     said = json.loads(config.read_bytes())
@@ -79,31 +72,3 @@ def _write_value_head(part: Path, value_head: Any) -> None:
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in value_head.state_dict().items()}
     save_file(tensors, part / VALUE_HEAD)
-
-
-def _sync_files(folder: Path) -> None:
-    """Flush every file of a folder, and the folder itself, to disk."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    sync_folder(folder)
-
-
-def _put_in_place(part: Path, folder: Path) -> None:
-    """Rename `part` to `folder`. A folder cannot be renamed over a full one, so the old one steps aside.
-
-    Killed in between, it is found under its other name by readers, and by the next call of this function.
-    """
-    previous = folder.with_name(folder.name + PREVIOUS_SUFFIX)
-    if folder.exists():
-        _remove(previous)
-        folder.rename(previous)
-    part.rename(folder)
-    sync_folder(folder.parent)
-    _remove(previous)
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)

@@ -12,10 +12,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
 from tools.errors import TrainingError
+from tools.files import expanded
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def split_pairs(pairs: Sequence[Pair], held_out: int, seed: int) -> tuple[list[P
 
 def read_objects(source: str) -> Iterator[tuple[dict[str, Any], str]]:
     """The JSON objects of a JSONL file (.gz allowed), each with its place, such as "pairs.jsonl, line 3"."""
-    path = Path(source).expanduser()
+    path = expanded(source)
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, start=1):

@@ -4,7 +4,6 @@ A step's prompts follow from the seed and the step's number alone, so that a run
 sees what it would have seen.
 """
 
-import difflib
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
@@ -14,6 +13,7 @@ import numpy as np
 
 from prompts import prompt as prompt_text
 from tools.errors import TrainingError
+from training.config import nearest
 
 if TYPE_CHECKING:
     from training.data import Prompt, PromptMaker, Row
@@ -53,6 +53,5 @@ def template(name: str) -> str:
     found = (file.name for file in resources.files("prompts").iterdir())
     names = sorted(name.removesuffix(".txt") for name in found if name.endswith(".txt"))
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
-        raise TrainingError(f"There is no prompt {name!r}: did you mean {near[0]!r}?")
+        raise TrainingError(f"There is no prompt {name!r}: did you mean {nearest(name, names)!r}?")
     return prompt_text(name)

@@ -6,19 +6,17 @@ is writing a parameter; their annotations say what is allowed. Left out: anythin
 options.
 """
 
-import difflib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from inspect import Parameter
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from tools.errors import TrainingError
 from training.combined_reward import running
-
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+from training.config import TYPE_WORDS, nearest
 
 
 def find(name: str, ready_made: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
@@ -57,15 +55,6 @@ def option_parameters(reward: Callable[..., Any]) -> dict[str, Parameter]:
         for parameter in inspect.signature(reward).parameters.values()
         if parameter.kind not in fixed and parameter.name not in ("prompts", "completions")
     }
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The name most like this one; of no names, the empty text.
-
-    >>> nearest("ruoge1", ["length_penalty", "rouge1"])
-    'rouge1'
-    """
-    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.0)), "")
 
 
 def _own(name: str) -> Callable[..., Any]:
@@ -117,8 +106,8 @@ def _allowed(name: str, option: str, value: Any, parameter: Parameter) -> Any:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if hint in _WORDS and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
+    if hint in TYPE_WORDS and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
         raise TrainingError(
-            f"The option {option!r} of the reward {name!r} is {value!r}: it must be {_WORDS[hint]}."
+            f"The option {option!r} of the reward {name!r} is {value!r}: it must be {TYPE_WORDS[hint]}."
         )
     return value

@@ -6,21 +6,19 @@ reward `reward_model` takes the run. Left out: a chat template around what was a
 prompts as the policy reads them.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tools.errors import TrainingError
-from tools.files import saying_what_the_disk_refused, sync_folder
+from tools.files import atomic_folder
 from training.base_models import load_scorer, quiet_unless_watched
 from training.lora import with_lora
 from training.preferences import Pair, load_pairs, split_pairs
 from training.processes import Processes
 from training.run_directory import RunDirectory
 from training.supervised_config import RewardModelConfig
-from training.supervised_run import Evaluation, SupervisedRun, batches, without_telemetry
+from training.supervised_run import Evaluation, SupervisedRun, batches, quiet_trainer
 
 _TOLD = {"loss": "loss", "accuracy": "accuracy", "margin": "margin", "mean_reward": "reward"}
 
@@ -99,11 +97,11 @@ def _pairs(config: RewardModelConfig) -> tuple[list[Pair], list[Pair]]:
 
 def _trainer(tokenizer: Any) -> Callable[..., Any]:
     def make(model: Any, dataset: Any, arguments: dict[str, Any], optimizers: Any, callback: Any) -> Any:
-        from transformers import PrinterCallback
         from trl.trainer.reward_config import RewardConfig
         from trl.trainer.reward_trainer import RewardTrainer
 
-        trainer = without_telemetry(RewardTrainer)(
+        trainer = quiet_trainer(
+            RewardTrainer,
             model=model,
             args=RewardConfig(**arguments),
             train_dataset=dataset,
@@ -111,7 +109,6 @@ def _trainer(tokenizer: Any) -> Callable[..., Any]:
             optimizers=optimizers,
         )
         trainer.add_callback(callback)
-        trainer.remove_callback(PrinterCallback)  # it writes to stdout
         return trainer
 
     return make
@@ -119,16 +116,7 @@ def _trainer(tokenizer: Any) -> Callable[..., Any]:
 
 def _save(folder: Path, model: Any, tokenizer: Any) -> None:
     """The model as transformers has it, in a folder that appears whole."""
-    part = folder.with_name(f".{folder.name}.part")
-    with saying_what_the_disk_refused(folder), quiet_unless_watched():
-        shutil.rmtree(part, ignore_errors=True)
+    with quiet_unless_watched(), atomic_folder(folder) as part:
         plain = model.merge_and_unload() if hasattr(model, "peft_config") else model
         plain.save_pretrained(part)
         tokenizer.save_pretrained(part)
-        for file in part.iterdir():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
-        sync_folder(folder.parent)

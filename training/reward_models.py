@@ -6,16 +6,15 @@ the model reads are cut: at their end, or where the prompt is read too, at its s
 stays. Left out: quantized and half-precision scorers, since they are small beside the policy.
 """
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tools.classifiers import labels_are_independent, load_classifier, longest_input
 from tools.errors import TrainingError
-from tools.one_at_a_time import one_at_a_time
-from training.base_models import base_path, turn_dropout_off
+from tools.files import expanded
+from training.base_models import base_path, quiet_unless_watched
+from training.config import nearest
 from training.reward_inputs import plain_texts
-from training.reward_lookup import nearest
 
 if TYPE_CHECKING:
     import torch
@@ -115,17 +114,13 @@ class _Scorer:
     ) -> None:
         if batch_size < 1 or max_tokens < 1:
             raise TrainingError("A reward's batch_size and max_tokens must be at least 1.")
-        path = base_path(_model_folder(model))
-        self._tokenizer = _load_tokenizer(path, model)
-        self._model = _load(path, model).to(device)
-        config = self._model.config
-        config.get_text_config().pad_token_id = self._tokenizer.pad_token_id
-        self.labels: dict[int, str] = dict(config.id2label)
-        several_hold = config.problem_type == "multi_label_classification"
-        self.labels_are_independent = several_hold or len(self.labels) == 1
+        with quiet_unless_watched():
+            loaded, self._tokenizer = load_classifier(base_path(_model_folder(model)), model)
+        self._model = loaded.to(device)
+        self.labels: dict[int, str] = dict(loaded.config.id2label)
+        self.labels_are_independent = labels_are_independent(loaded)
         self._tokenizer.truncation_side = "left" if cut_start else "right"
-        self._tokenizer.padding_side = "right"
-        self._max_tokens = min(max_tokens, self._tokenizer.model_max_length, _positions(self._model))
+        self._max_tokens = min(max_tokens, longest_input(loaded, self._tokenizer))
         end = self._tokenizer.eos_token or self._tokenizer.pad_token
         self._end = end if ends else ""  # TRL's RewardTrainer ends the texts it learns from
         self._for_nothing = "" if self._tokenizer("").input_ids else end  # no tokens at all cannot be read
@@ -153,7 +148,7 @@ class _Scorer:
 
 def _model_folder(model: str) -> str:
     """The model inside a run of `souschef train reward`; any other name or path as it is."""
-    run = Path(model).expanduser()
+    run = expanded(model)
     if (run / "model").is_dir():
         return str(run / "model")
     if (run / "metrics.jsonl").exists() or (run / "checkpoints").exists():
@@ -161,55 +156,3 @@ def _model_folder(model: str) -> str:
             f"The run {model} has no model yet: let it end first, with `souschef train reward ... --resume`."
         )
     return model
-
-
-@one_at_a_time
-def _load(path: Path, name: str) -> Any:
-    import torch
-    from transformers import AutoModelForSequenceClassification
-    from transformers.utils import logging
-
-    if not sys.stderr.isatty():
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar in a log file is noise
-    try:
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            path,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"{name} cannot be loaded as a classifier: {' '.join(str(error).split())}"
-        ) from error
-    if report["missing_keys"]:  # transformers fills them with random numbers
-        raise TrainingError(
-            f"{name} lacks the weights of a classifier: choose a sequence-classification model."
-        )
-    turn_dropout_off(model)
-    return model.eval().requires_grad_(False)
-
-
-def _load_tokenizer(path: Path, name: str) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{name} has no tokenizer that loads: {' '.join(str(error).split())}") from error
-    if tokenizer.pad_token_id is None:
-        if tokenizer.eos_token_id is None:
-            raise TrainingError(f"The tokenizer of {name} has no padding token: name one in its config.")
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
-def _positions(model: Any) -> int:
-    """How many tokens a model has positions for; RoBERTa's start after its padding token's."""
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            return int(positions) - int(module.padding_idx) - 1
-    return int(positions)

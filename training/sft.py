@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.base_models import load_base, quiet_unless_watched
+from training.base_models import original_base, quiet_unless_watched
 from training.data import check_room
-from training.lora import with_lora
+from training.lora import load_to_train
 from training.policy_folder import save_policy
 from training.processes import Processes
 from training.run_directory import RunDirectory
 from training.supervised_config import SFTConfig
 from training.supervised_data import Example, Examples, load_examples
-from training.supervised_run import Evaluation, SupervisedRun, batches, without_telemetry
+from training.supervised_run import Evaluation, SupervisedRun, batches, quiet_trainer
 
 _TOLD = {"loss": "loss", "mean_token_accuracy": "token_accuracy", "entropy": "entropy"}
 
@@ -29,13 +29,10 @@ def run_sft(config: SFTConfig, out: Path, resume: bool = False) -> Path:
     """
     processes = Processes()
     run = RunDirectory(out, config, processes)
-    base, tokenizer = load_base(
-        config.model, config.quantize, config.precision if config.lora_rank else "fp32"
-    )
-    context = base.config.get_text_config().max_position_embeddings
+    model, tokenizer = load_to_train(config)
+    context = model.config.get_text_config().max_position_embeddings
     check_room(config.max_prompt_tokens, config.max_new_tokens, context, config.model)
     examples = load_examples(config, tokenizer)
-    model = with_lora(base, config, "CAUSAL_LM", config.quantize)
     run.open(resume=resume)
     supervised = SupervisedRun(config, run, processes, model)
     supervised.learn(
@@ -55,7 +52,8 @@ def evaluate(model: Any, tokenizer: Any, examples: Sequence[Example], batch_size
 
     loss, right, tokens = 0.0, 0, 0
     model.eval()
-    for batch in batches(examples, batch_size):
+    by_length = sorted(examples, key=lambda example: len(example.prompt) + len(example.completion))
+    for batch in batches(by_length, batch_size):
         inputs = collate([example.columns() for example in batch], tokenizer)
         labels = inputs.pop("labels")[:, 1:].to(model.device)  # (batch, length - 1): each token's next one
         with torch.inference_mode():
@@ -80,11 +78,12 @@ def collate(rows: Sequence[Any], tokenizer: Any) -> dict[str, Any]:
 
 def _trainer(tokenizer: Any) -> Callable[..., Any]:
     def make(model: Any, dataset: Any, arguments: dict[str, Any], optimizers: Any, callback: Any) -> Any:
-        from transformers import PrinterCallback
         from trl.trainer.sft_config import SFTConfig as TRLConfig
         from trl.trainer.sft_trainer import SFTTrainer
 
-        trainer = without_telemetry(SFTTrainer)(
+        _score_completions_alone()
+        return quiet_trainer(
+            SFTTrainer,
             model=model,
             args=TRLConfig(**arguments),
             train_dataset=dataset,
@@ -92,10 +91,20 @@ def _trainer(tokenizer: Any) -> Callable[..., Any]:
             optimizers=optimizers,
             callbacks=[callback],
         )
-        trainer.remove_callback(PrinterCallback)  # it writes to stdout
-        return trainer
 
     return make
+
+
+def _score_completions_alone() -> None:
+    """Have TRL compute the vocabulary's logits at completions alone on a CPU too, as it does on GPUs.
+
+    It takes every position where it has no Triton, for the sake of compilers that want fixed shapes; here the
+    prompts' logits would cost more than the rest of a small model.
+    """
+    from trl.trainer import utils
+
+    if hasattr(utils, "_use_triton"):
+        utils._use_triton = lambda _: True
 
 
 def _hand_over(
@@ -108,7 +117,7 @@ def _hand_over(
                 model,
                 tokenizer,
                 name=config.name,
-                base=config.model,
+                base=original_base(config.model),
                 template=examples.template,
                 chat=examples.chat,
                 max_text_tokens=examples.max_text_tokens,

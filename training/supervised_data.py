@@ -11,11 +11,11 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from prompts import prompt as prompt_text
 from tools.errors import TrainingError
+from tools.files import expanded
 from training.data import PromptMaker, Row, load_rows, split_rows, without_articles_of
 from training.end_of_turn import end_of_turn
 from training.preferences import read_objects, text_of
@@ -108,7 +108,7 @@ def _completion(
 
 def _holds_prompts(source: str) -> bool:
     """Whether a file's first row is a prompt with its completion, or messages."""
-    if not re.search(r"\.jsonl(\.gz)?$", source) or not Path(source).expanduser().is_file():
+    if not re.search(r"\.jsonl(\.gz)?$", source) or not expanded(source).is_file():
         return False
     row = next((row for row, _ in read_objects(source)), {})
     return "messages" in row or {"prompt", "completion"} <= row.keys()

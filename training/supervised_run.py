@@ -61,7 +61,12 @@ class SupervisedRun:
         state = load_newest(self.run.checkpoints, self.weights, self.optimizer)
         done = state.step if state else 0
         order = row_order(len(rows), steps * self.config.batch_size, self.config.seed)
-        left = [rows[n] for n in order[done * self.config.batch_size :]]
+        # inside a batch by length, so that a micro-batch is little padding
+        left = [
+            row
+            for batch in batches(order[done * self.config.batch_size :], self.config.batch_size)
+            for row in sorted((rows[n] for n in batch), key=lambda row: max(map(len, row.values())))
+        ]
         is_main = self.processes.is_main
         with RunLog(self.run.path, active=is_main) as log, _bar(steps, done, shown=is_main) as moved:
             log.truncate_after(done)
@@ -183,13 +188,16 @@ def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def without_telemetry(trainer: Any) -> Any:
-    """TRL's trainer class, except that it tells nobody that it was used."""
+def quiet_trainer(trainer: Any, **arguments: Any) -> Any:
+    """One of TRL's trainers, except that it tells nobody that it was used, and writes nothing to stdout."""
+    from transformers import PrinterCallback
 
     class Quiet(trainer):  # type: ignore[misc]
         def _send_telemetry(self) -> None: ...
 
-    return Quiet
+    made = Quiet(**arguments)
+    made.remove_callback(PrinterCallback)
+    return made
 
 
 def _callback(note: _Note) -> "TrainerCallback":

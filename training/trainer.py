@@ -178,23 +178,24 @@ class PPOTrainer:
 
     def _hand_over(self, progress: "Progress") -> None:
         """Write policy/; an adapter to a GGUF also for llama.cpp, which runs such a base much faster."""
-        from training.base_models import base_path
+        from training.base_models import base_path, original_base
         from training.gguf_export import export_gguf
         from training.policy_folder import save_policy
 
+        base = original_base(self.config.model)
         save_policy(
             self.run.path / "policy",
             self.policy.model,
             self.policy.tokenizer,
             name=self.config.name,
-            base=self.config.model,
+            base=base,
             template=self._template,
             chat=self._chat,
             max_text_tokens=self._maker.max_text_tokens,
             max_new_tokens=self.config.max_new_tokens,
             value_head=self.policy.value_head,
         )
-        if self.policy.is_adapter and base_path(self.config.model).suffix == ".gguf":
+        if self.policy.is_adapter and base_path(base).suffix == ".gguf":
             try:
                 export_gguf(self.run.path)
             except TrainingError as error:  # the policy is whole without; it runs in transformers

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from training.processes import Processes
 
 _SUMS = ("policy_loss", "value_loss", "clipped", "value_clipped", "approx_kl", "ratio_max")
-_NO_WEIGHTS_YET = 1  # a stream of random numbers of its own for the order of mini-batches
+_ORDER = 1  # the stream of random numbers for the order of mini-batches, apart from those of rollouts
 
 
 @dataclass
@@ -71,10 +71,10 @@ class Update:
 
     def learn(self, experience: Experience, step: int) -> Tally:
         """All epochs over a batch; `step` counts from 0. Raises TrainingError where the loss is no number."""
-        tally = Tally(policy_moves=step >= self._config.value_warmup_steps)
+        tally = Tally(policy_moves=not self._warms_up(step))
         self._set_learning_rates(step)
         for epoch in range(self._config.ppo_epochs):
-            key = [self._config.seed, step, epoch, _NO_WEIGHTS_YET]
+            key = [self._config.seed, step, epoch, _ORDER]
             order = np.random.default_rng(key).permutation(len(experience.rows)).tolist()
             moved = sum(
                 self._mini_batch(experience, order[at : at + self._config.mini_batch_size], step, tally)
@@ -89,6 +89,10 @@ class Update:
         """The policy's learning rate; linear decay to zero as in [N] (arXiv 2403.17031)."""
         left = 1 - step / self._config.steps if self._config.lr_schedule == "linear" else 1.0
         return self._config.learning_rate * left
+
+    def _warms_up(self, step: int) -> bool:
+        """Whether only the value head learns, on a trunk that stands still (VC-PPO, arXiv 2503.01491)."""
+        return step < self._config.value_warmup_steps
 
     def _set_learning_rates(self, step: int) -> None:
         body, head = self.optimizer.param_groups
@@ -105,7 +109,7 @@ class Update:
         lengths = [len(experience.rows[row].prompt) + len(experience.rows[row].response) for row in mine]
         at_once = self._policy.tokens_at_once(self._config.micro_batch_tokens)
         seen = torch.zeros(len(_SUMS))
-        values_only = step < self._config.value_warmup_steps
+        values_only = self._warms_up(step)
         for batch in micro_batches(lengths, at_once):
             chosen = [mine[n] for n in batch]
             loss, sums = (self._value_loss if values_only else self._loss)(experience, chosen)
@@ -132,7 +136,7 @@ class Update:
         return gain + self._config.vf_coef * error, torch.stack([w.detach().float().cpu() for w in watched])
 
     def _value_loss(self, experience: Experience, rows: Sequence[int]) -> "tuple[Tensor, Tensor]":
-        """The value head's loss alone: it learns on a trunk that stands still (VC-PPO, arXiv 2503.01491)."""
+        """The value head's loss alone."""
         import torch
 
         old = _Slices(experience, rows, self._policy.device)
@@ -161,7 +165,7 @@ class Update:
         """Clip, move the weights, forget the gradients; returns the gradient's norm."""
         import torch
 
-        if step < self._config.value_warmup_steps:
+        if self._warms_up(step):
             for weight in self._bodies:
                 weight.grad = None  # AdamW passes over what has none
         norm = float(torch.nn.utils.clip_grad_norm_(list(self.weights.values()), self._config.max_grad_norm))

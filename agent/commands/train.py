@@ -1,7 +1,7 @@
 """`souschef train`: fine-tune a model on one's own machine. The work is in training/."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -12,21 +12,28 @@ from tools.errors import TrainingError
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
 
-_config = click.argument("config", type=click.Path(path_type=Path))
-_set = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change a setting of the config; repeatable.",
-)
-_out = click.option(
-    "--out", type=click.Path(path_type=Path), help="The run's directory [default: runs/NAME]."
-)
-_resume = click.option(
-    "--resume", is_flag=True, help="Go on after the newest checkpoint in the run's directory."
-)
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+def _training_arguments(command: Callable[..., None]) -> Callable[..., None]:
+    """What every kind of training takes."""
+    for argument in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        click.option(
+            "--resume", is_flag=True, help="Go on after the newest checkpoint in the run's directory."
+        ),
+        click.option(
+            "--out", type=click.Path(path_type=Path), help="The run's directory [default: runs/NAME]."
+        ),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Change a setting of the config; repeatable.",
+        ),
+        click.argument("config", type=click.Path(path_type=Path)),
+    ):
+        command = argument(command)
+    return command
 
 
 @click.group()
@@ -38,82 +45,60 @@ def train() -> None:
 
 
 @train.command()
-@_config
-@_set
-@_out
-@_resume
-@_json
-def ppo(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:
+@_training_arguments
+def ppo(**asked: Any) -> None:
     """Fine-tune a policy with PPO on a reward.
 
     Settings are the fields of PPOConfig (training/config.py), as in --set steps=50 --set data=articles.jsonl.
     """
-    from training.config import PPOConfig, load_config
+    from training.config import PPOConfig
 
-    settings = load_config(PPOConfig, _path(config), overrides)
-    from training.run_directory import RunDirectory
-    from training.trainer import PPOTrainer
+    def start(config: PPOConfig, run: Path, resume: bool) -> None:
+        from training.trainer import PPOTrainer
 
-    run = _run(out, settings.name)
-    RunDirectory(run, settings).check(resume=resume)  # before the minutes that a model may take to load
-    _quiet_libraries()
-    with _saying_how_to_go_on(run):
-        trainer = PPOTrainer(settings, run)
-        trainer.train(resume=resume)
-        if trainer.processes.is_main:
-            _show(run, as_json)
+        PPOTrainer(config, run).train(resume=resume)
+
+    _train(PPOConfig, start, **asked)
 
 
 @train.command()
-@_config
-@_set
-@_out
-@_resume
-@_json
-def sft(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:
+@_training_arguments
+def sft(**asked: Any) -> None:
     """Fine-tune a model on texts that show what to write.
 
     Settings are the fields of SFTConfig (training/supervised_config.py), as in --set epochs=1.
     """
-    from training.config import load_config
     from training.supervised_config import SFTConfig
 
-    settings = load_config(SFTConfig, _path(config), overrides)
-    from training.sft import run_sft
+    def start(config: SFTConfig, run: Path, resume: bool) -> None:
+        from training.sft import run_sft
 
-    _quiet_libraries()
-    run = _run(out, settings.name)
-    with _saying_how_to_go_on(run):
-        _show(run_sft(settings, run, resume), as_json)
+        run_sft(config, run, resume)
+
+    _train(SFTConfig, start, **asked)
 
 
 @train.command()
-@_config
-@_set
-@_out
-@_resume
-@_json
-def reward(config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:
+@_training_arguments
+def reward(**asked: Any) -> None:
     """Train a reward model on answers that people preferred to others.
 
     Settings are the fields of RewardModelConfig (training/supervised_config.py): --set data=pairs.jsonl.
     """
-    from training.config import load_config
     from training.supervised_config import RewardModelConfig
 
-    settings = load_config(RewardModelConfig, _path(config), overrides)
-    from training.reward_model import run_reward_model
+    def start(config: RewardModelConfig, run: Path, resume: bool) -> None:
+        from training.reward_model import run_reward_model
 
-    _quiet_libraries()
-    run = _run(out, settings.name)
-    with _saying_how_to_go_on(run):
-        _show(run_reward_model(settings, run, resume), as_json)
+        run_reward_model(config, run, resume)
+
+    _train(RewardModelConfig, start, **asked)
 
 
 @train.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--outtype", type=click.Choice(["f32", "f16", "q8_0"]), default="f16", show_default=True)
-@_json
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def export(run: Path, outtype: Literal["f32", "f16", "q8_0"], as_json: bool) -> None:
     """Write the policy of RUN as GGUF, for the gguf engine and other programs on llama.cpp."""
     from training.gguf_export import export_gguf
@@ -150,8 +135,27 @@ def _path(config: Path) -> Path:
     return shipped if not config.exists() and config.parent == Path() and shipped.is_file() else config
 
 
-def _run(out: Path | None, name: str) -> Path:
-    return out or Path("runs") / name
+def _train(
+    kind: type[Any],
+    start: Callable[[Any, Path, bool], None],
+    *,
+    config: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Run a training command of a kind of config from its arguments to what came of it."""
+    from training.config import load_config
+    from training.run_directory import RunDirectory
+
+    settings = load_config(kind, _path(config), overrides)
+    run = out or Path("runs") / settings.name
+    RunDirectory(run, settings).check(resume=resume)  # before the minutes that a model may take to load
+    _quiet_libraries()
+    with _saying_how_to_go_on(run):
+        start(settings, run, resume)
+        _show(run, as_json)
 
 
 class _Stopped(click.ClickException):
@@ -173,12 +177,10 @@ def _saying_how_to_go_on(run: Path) -> Iterator[None]:
 
 def _quiet_libraries() -> None:
     """Their warnings are for programmers, and their bars would break ours."""
-    import logging
     import warnings
 
     from transformers.utils import logging as transformers_logging
 
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

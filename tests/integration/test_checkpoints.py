@@ -83,7 +83,7 @@ def test_a_checkpoint_that_fails_half_way_leaves_the_one_before(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("training.checkpoints._flush", full)
+    monkeypatch.setattr("training.checkpoints.flush_folder", full)
     with pytest.raises(SouschefError, match="the disk is full; free some space and try again"):
         save_checkpoint(tmp_path, weights, optimizer, State(2, 0.0))
     assert load_newest(tmp_path, weights, optimizer) == State(1, 0.0)

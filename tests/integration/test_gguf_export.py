@@ -28,7 +28,7 @@ TOKENS = 32
 
 @contextmanager
 def loaded(path: Path, adapter: Path | None = None) -> Iterator[LlamaServer]:
-    server = LlamaServer(path, 512, 2, adapter)
+    server = LlamaServer(path, 512, 2, [adapter] if adapter else [])
     yield server
     server.close()
 
@@ -128,7 +128,7 @@ def test_an_adapter_of_the_embedded_model_changes_what_it_writes(tmp_path: Path)
     base = model_path("smollm2-135m").path
     tokenizer = llama_tokenizer()
     run = save(
-        tmp_path / "run", with_lora(shape_of(base), std=0.05), tokenizer, chat=True, base="smollm2-135m"
+        tmp_path / "run", with_lora(shape_of(base), std=0.3), tokenizer, chat=True, base="smollm2-135m"
     )
     path = export_gguf(run)
     prompt = tokenizer("The old bridge was built in").input_ids

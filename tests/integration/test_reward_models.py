@@ -163,7 +163,7 @@ def test_a_model_without_a_classifier_is_not_given_a_random_one(roberta: Path, t
 
     folder = copytree(roberta, tmp_path / "trunk")
     RobertaModel(RobertaConfig.from_pretrained(roberta)).save_pretrained(folder)
-    with pytest.raises(TrainingError, match="lacks the weights of a classifier"):
+    with pytest.raises(SouschefError, match="lacks the weights of a classifier"):
         build_rewards(spec("classifier", model=str(folder)))
 
 

@@ -10,11 +10,12 @@ import pytest
 from tiny_policies import CHAT, PLAIN, gpt2, llama, llama_tokenizer, save, with_lora
 
 from agent.cli import main
-from agent.engines import Message
+from agent.engines import Decoding, Message
 from agent.engines.gguf import GgufEngine
 from agent.engines.hf import HfEngine
 from agent.policy import PromptedPolicy, load_policy
 from prompts import fill
+from tools.policy_folder import read_policy
 from training.gguf_export import export_gguf
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
@@ -168,3 +169,21 @@ def test_a_run_without_a_policy_is_one_sentence(tmp_path: Path, capsys: pytest.C
         f"souschef: {tmp_path} is a run that has not finished: "
         "repeat its `souschef train` command with --resume.\n"
     )
+
+
+def test_a_named_adapter_is_on_for_the_texts_that_name_it(tmp_path: Path) -> None:
+    run = adapter_exported(tmp_path)
+    base, lora = read_policy(run).card.base, run / "policy/adapter.gguf"
+    read: list[Message] = [{"role": "user", "content": TEXT}]
+
+    def written(engine: GgufEngine, *names: str) -> list[str]:
+        with closing(engine):
+            told = (engine.stream(read, Decoding(max_tokens=12, adapter=name)) for name in names)
+            return ["".join(item for item in items if isinstance(item, str)) for items in told]
+
+    [plain] = written(GgufEngine(Path(base)), "")
+    [adapted] = written(GgufEngine(Path(base), adapter=lora), "")
+    named = GgufEngine(Path(base), adapters={"ours": lora})
+    assert named.adapters == {"ours"}
+    assert written(named, "", "ours", "") == [plain, adapted, plain]
+    assert plain != adapted

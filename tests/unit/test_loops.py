@@ -3,7 +3,6 @@
 import pytest
 
 from agent.loops import is_looping
-from tools.recipes import embedded_recipes
 
 
 def cut_short(text: str, step: int = 8) -> bool:
@@ -27,10 +26,6 @@ def test_what_small_models_do_is_noticed(text: str) -> None:
 def test_a_long_sentence_said_three_times_with_others_between_is_noticed() -> None:
     sentence = "The capital of the country is a large city with many fine old buildings. "
     assert cut_short(f"{sentence}But wait. {sentence}Let me say more. {sentence}So there.")
-
-
-def test_no_shipped_recipe_is_cut_short() -> None:
-    assert [recipe.uid for recipe in embedded_recipes() if cut_short(recipe.text(), step=64)] == []
 
 
 def test_rules_of_dashes_are_no_loop() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tools.errors import TrainingError
+from tools.files import replace_folder
 from tools.policy_folder import PolicyCard, PolicyFolder, base_of, is_policy, read_policy
-from training.policy_folder import _put_in_place
 
 TENSORS = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
 WEIGHTS = len(TENSORS).to_bytes(8, "little") + TENSORS + bytes(8)
@@ -135,6 +135,6 @@ def test_a_new_policy_replaces_whatever_a_killed_process_left(tmp_path: Path, le
         (tmp_path / "old" / "metrics.jsonl").unlink()
         (tmp_path / "old").rmdir()
     a_run(tmp_path / "new", name="new")
-    _put_in_place(tmp_path / "new" / "policy", tmp_path / "policy")
+    replace_folder(tmp_path / "new" / "policy", tmp_path / "policy")
     assert read_policy(tmp_path).card.name == "new"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "policy"]
