@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tools.summarize import Policy
 
 DEFAULT_STEP_LIMIT = 4
+REACT_ADAPTER = "react"  # an engine that has it knows the agent's own tools and the format of its steps
 _TOO_SMALL_TO_RETELL = frozenset({"smollm2-135m"})
 
 
@@ -54,19 +55,21 @@ def build_agent(
     from agent.policy import PromptedPolicy
 
     running = load_engine(engine or DEFAULT_MODEL) if isinstance(engine, str | None) else engine
+    taught = tools is None and REACT_ADAPTER in running.adapters
     chat = ReActChat(
         engine=running,
         temperature=temperature,
         max_tokens=max_tokens,
         seed=seed,
         grounded=running.name in _TOO_SMALL_TO_RETELL,
-        examples=examples() if tools is None else [],
+        examples=examples() if tools is None and not taught else [],
+        adapter=REACT_ADAPTER if taught else "",
     )
     offered = list(tools) if tools is not None else _own_tools(index, policy or PromptedPolicy(running))
     return create_agent(
         chat,
         offered,
-        system_prompt=prompt("agent" if offered else "agent_plain"),
+        system_prompt=prompt("agent_taught" if taught else "agent" if offered else "agent_plain"),
         middleware=[StepLimit(step_limit), NoRepeats()],
         name="souschef",
     )

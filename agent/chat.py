@@ -52,6 +52,9 @@ class ReActChat(BaseChatModel):
     stop: list[str] = Field(default_factory=list)
     grounded: bool = False  # search in the user's words, answer in those of the results: agent/grounding.py
     examples: list[BaseMessage] = Field(default_factory=list)  # shown before the conversation, with tools
+    adapter: str = (
+        ""  # of the engine, on where tools are offered; it knows the format, so nothing explains it
+    )
 
     @property
     def _llm_type(self) -> str:
@@ -111,7 +114,8 @@ class ReActChat(BaseChatModel):
     # ---- what goes in
 
     def _prompt(self, messages: list[BaseMessage], specs: list[ToolSpec], max_tokens: int) -> list[Message]:
-        system = "\n\n".join(filter(None, [system_text(messages), instructions(specs) if specs else ""]))
+        explained = instructions(specs) if specs and not self.adapter else ""
+        system = "\n\n".join(filter(None, [system_text(messages), explained]))
         head: list[Message] = [{"role": "system", "content": system}] if system else []
         shown = turns(self.examples, react=True) if specs else []
         taught = [*head, *(message for turn in shown for message in turn)]
@@ -152,6 +156,7 @@ class ReActChat(BaseChatModel):
             seed=kwargs.get("seed", self.seed),
             stop=(*(stop or self.stop), *(() if obeys or not react_grammar else STOP_STRINGS)),
             grammar=react_grammar if obeys else None,
+            adapter=self.adapter if react_grammar else "",
         )
 
 

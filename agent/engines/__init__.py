@@ -39,8 +39,9 @@ def load_engine(
 
     `quantize` is for Hugging Face folders, `base_url` for servers; `server_grammar` names the kind of a
     server that was set up for llguidance grammars. `adapter` is a LoRA: a .gguf file for a GGUF model, or a
-    folder of peft, with which either kind runs in the hf engine. A `plain` model reads the messages' contents
-    without a chat template. Raises SouschefError for an unknown model and for options that it cannot take.
+    folder of peft, with which either kind runs in the hf engine; without one a model has those that ship for
+    it, each off until a `Decoding` names it. A `plain` model reads the messages' contents without a chat
+    template. Raises SouschefError for an unknown model and for options that it cannot take.
     """
     _positive(context_tokens=context_tokens, threads=threads)
     if model.startswith(_SERVER_PREFIX):
@@ -72,6 +73,7 @@ def load_engine(
             context_tokens=context_tokens,
             threads=threads,
             adapter=adapter,
+            adapters=shipped_adapters(files.name) if adapter is None else None,
             plain=plain,
         )
     from agent.engines.hf import HfEngine
@@ -85,6 +87,14 @@ def load_engine(
         adapter=adapter,
         plain=plain,
     )
+
+
+def shipped_adapters(model: str) -> dict[str, Path]:
+    """The adapters that come with Souschef for a model, by name: GGUF files for llama.cpp."""
+    if model != DEFAULT_MODEL:
+        return {}
+    folder = Path(__file__).parents[1] / "adapters"
+    return {file.parent.name: file for file in sorted(folder.glob("*/adapter.gguf"))}
 
 
 def _served(

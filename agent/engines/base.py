@@ -21,7 +21,10 @@ class Message(TypedDict):
 
 @dataclass(frozen=True)
 class Decoding:
-    """How to choose the next tokens. Temperature 0 is greedy; `grammar` is llguidance's Lark dialect."""
+    """How to choose the next tokens. Temperature 0 is greedy; `grammar` is llguidance's Lark dialect.
+
+    `adapter` names one of the engine's `adapters`, which is then on for this text; without a name none is.
+    """
 
     max_tokens: int = 512
     temperature: float = 0.0
@@ -30,6 +33,7 @@ class Decoding:
     seed: int = 0
     stop: tuple[str, ...] = ()
     grammar: str | None = None
+    adapter: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Engine(Protocol):
     name: str
     context_tokens: int  # what prompt and answer may take together
     obeys_grammar: bool  # where it does not, `Decoding.grammar` is passed over
+    adapters: frozenset[str]  # the names that `Decoding.adapter` may take
 
     def stream(
         self, messages: Sequence[Message], decoding: Decoding, cancelled: Event | None = None

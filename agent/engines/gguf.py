@@ -5,7 +5,7 @@ was counted is what is read. Completions run in the engine's worker thread, one 
 carries on to the stream, and a stream that ends stops its completion after at most one batch of the prompt.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from threading import Event
@@ -30,6 +30,7 @@ _SENTENCEPIECE = 1  # llama.cpp's number for this kind of vocabulary
 class GgufEngine:
     """A GGUF model in this process; see `Engine` for the members.
 
+    `adapter` is a LoRA that is always on; each of `adapters` is on where a `Decoding` names it.
     `obeys_grammar` is False for SentencePiece vocabularies, Phi-3's among them: llama.cpp shows llguidance
     their tokens without the leading space, so that "recipe" may come out as "r ecipe".
     """
@@ -42,10 +43,14 @@ class GgufEngine:
         context_tokens: int | None = None,
         threads: int | None = None,
         adapter: Path | None = None,
+        adapters: Mapping[str, Path] | None = None,
         plain: bool = False,
     ) -> None:
         self.name = name or path.stem
-        self._server = LlamaServer(path, context_tokens or DEFAULT_CONTEXT_TOKENS, threads, adapter)
+        self._always, named = [adapter] if adapter else [], dict(adapters or {})
+        self._named, self.adapters = list(named), frozenset(named)
+        files = [*self._always, *named.values()]
+        self._server = LlamaServer(path, context_tokens or DEFAULT_CONTEXT_TOKENS, threads, files)
         facts = self._server.facts()
         self.context_tokens = checked_context(context_tokens, facts["n_ctx_train"], self.name)
         self.obeys_grammar = facts["vocab_type"] != _SENTENCEPIECE
@@ -62,7 +67,8 @@ class GgufEngine:
         cancelled = cancelled or Event()
         prompt = self._prompt(messages)
         checked_prompt_length(len(prompt), self.context_tokens)
-        complete = partial(self._server.complete, _request(prompt, decoding, self.obeys_grammar))
+        request = _request(prompt, decoding, self.obeys_grammar) | self._lora(decoding.adapter)
+        complete = partial(self._server.complete, request)
         output_tokens = 0
         finish: FinishReason | None = None
         for chunk in self._worker.stream(complete, cancelled):
@@ -81,6 +87,13 @@ class GgufEngine:
         """Wait for the running completion to stop, then free the model."""
         self._worker.close()
         self._server.close()
+
+    def _lora(self, wanted: str) -> dict[str, Any]:
+        """Which adapters are on, by their places in the list that llama.cpp was given."""
+        if not self._named:
+            return {}
+        scales = [*(1.0 for _ in self._always), *(float(name == wanted) for name in self._named)]
+        return {"lora": [{"id": place, "scale": scale} for place, scale in enumerate(scales)]}
 
     def _prompt(self, messages: Sequence[Message]) -> list[int]:
         return self._tokens(tuple((message["role"], message["content"]) for message in messages))

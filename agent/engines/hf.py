@@ -47,6 +47,7 @@ class HfEngine:
     """A transformers model in this process; see `Engine` for the members."""
 
     obeys_grammar = True
+    adapters = frozenset[str]()
 
     def __init__(
         self,

@@ -28,12 +28,17 @@ _LOG_LEVEL = "SOUSCHEF_LLAMA_LOG"  # llama.cpp's own log level, 0 to 5; it is si
 
 
 class LlamaServer:
-    """One GGUF model, loaded. Raises ModelFileError where llama.cpp does not load the file."""
+    """One GGUF model, loaded, and LoRA adapters, which a request's `lora` turns on or off by their numbers.
 
-    def __init__(self, path: Path, context_tokens: int, threads: int | None, adapter: Path | None) -> None:
+    Raises ModelFileError where llama.cpp does not load the file.
+    """
+
+    def __init__(
+        self, path: Path, context_tokens: int, threads: int | None, adapters: Sequence[Path]
+    ) -> None:
         xllamacpp = _xllamacpp()
         self._key = secrets.token_hex(16)
-        params = _parameters(path, context_tokens, threads, adapter)
+        params = _parameters(path, context_tokens, threads, adapters)
         params.api_keys = [self._key]
         try:
             self._server: Any = xllamacpp.Server(params)
@@ -83,7 +88,7 @@ class LlamaServer:
             connection.close()
 
 
-def _parameters(path: Path, context_tokens: int, threads: int | None, adapter: Path | None) -> Any:
+def _parameters(path: Path, context_tokens: int, threads: int | None, adapters: Sequence[Path]) -> Any:
     xllamacpp = _xllamacpp()
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
@@ -96,8 +101,8 @@ def _parameters(path: Path, context_tokens: int, threads: int | None, adapter: P
     params.warmup = False
     params.ui = params.endpoint_slots = False
     params.verbosity = int(os.environ.get(_LOG_LEVEL, "-1"))
-    if adapter is not None:
-        params.lora_adapters = [_adapter(adapter)]
+    if adapters:
+        params.lora_adapters = [_adapter(adapter) for adapter in adapters]
     return params
 
 

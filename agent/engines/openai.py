@@ -49,6 +49,7 @@ class OpenAIEngine:
     ) -> None:
         self.name = model
         self.obeys_grammar = grammar is not None
+        self.adapters = frozenset[str]()
         self._grammar = grammar
         self._url = _address(base_url)
         self._timeout_s = answer_timeout_s

@@ -212,7 +212,7 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(tmp_path: Path) -> N
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + b"\0" * 4096)
     with pytest.raises(ModelFileError, match=r"cannot load .*broken\.gguf"):
-        LlamaServer(broken, 512, None, None)
+        LlamaServer(broken, 512, None, [])
 
 
 def test_a_context_beyond_the_trained_one_is_refused() -> None:

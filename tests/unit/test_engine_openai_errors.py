@@ -19,6 +19,12 @@ HALF = (
 CHUNKED = (("Transfer-Encoding", "chunked"),)
 
 
+@pytest.fixture(autouse=True)
+def _second_tries_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client waits before a second try; what comes of it is the same."""
+    monkeypatch.setattr("openai._base_client.SyncAPIClient._sleep_for_retry", lambda *_, **__: None)
+
+
 @contextmanager
 def server(body: bytes, kind: str, headers: tuple[tuple[str, str], ...] = ()) -> Iterator[str]:
     """A server that answers everything with the same bytes and hangs up."""

@@ -157,7 +157,7 @@ def test_arguments_that_break_the_schema_cannot_be_written(args: object) -> None
 
 
 @pytest.mark.parametrize(
-    "source", ["", "messages", "the message", "recipe", "recipe 0", "recipe 12", "recipe  1", "A long text."]
+    "source", ["", "messages", "the message", "recipe", "recipe 0", "recipe 123", "recipe  1", "A long text."]
 )
 def test_summarize_can_only_be_given_a_reference(source: str) -> None:
     assert not can_write(calling("summarize", {"source": source}))
