@@ -10,6 +10,8 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -18,9 +20,9 @@ from agent.react import THOUGHT, ToolSpec
 from agent.rendering import attachments, this_turn, thought_of
 from prompts import fill, prompt
 from tools.index import Hit
-from tools.search import estimate_tokens
+from tools.search import cited_hits, dish_words, estimate_tokens, split_query
 from tools.sentences import sentences
-from tools.summarize import Summary
+from tools.summarize import LEAST_CHARACTERS_OF_A_TEXT, Summary
 from tools.untrusted import neutralise
 
 _QUESTIONS = 2  # how many of the user's messages a query may take words from
@@ -52,14 +54,16 @@ def found(messages: Sequence[BaseMessage], max_tokens: int) -> list[Found]:
         return [Found(words["summary"], neutralise(artifact.text))]
     if isinstance(artifact, list):
         hits = [hit for hit in artifact if isinstance(hit, Hit)]
-        return [_recipe(hit, words, max_tokens) for hit in _named(hits, _query(messages))]
+        number = {hit.uid: n for n, hit in enumerate(cited_hits(this_turn(messages)), start=1)}
+        query = _query(messages)
+        return [_recipe(hit, number[hit.uid], query, words, max_tokens) for hit in _named(hits, query)]
     return []
 
 
 def _query(messages: Sequence[BaseMessage]) -> str:
-    """What the last call of this turn searched for."""
+    """The dish that the last call of this turn searched for."""
     calls = [call for m in this_turn(messages) if isinstance(m, AIMessage) for call in m.tool_calls]
-    return str(calls[-1]["args"].get("query", "")) if calls else ""
+    return split_query(str(calls[-1]["args"].get("query", "")))[0] if calls else ""
 
 
 def _named(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
@@ -72,13 +76,27 @@ def _named(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
     return [hit for hit, count in zip(hits, shared, strict=True) if count == most] if most >= 2 else hits
 
 
+def _fits(hit: Hit, query: str) -> bool:
+    """Whether a recipe speaks of half of what was asked for or more; a search always finds something."""
+    asked = _stems(" ".join(dish_words(query)))
+    return len(asked & _stems(hit.text)) * 2 >= len(asked)
+
+
 def _stems(text: str) -> set[str]:
     """Words without case and plural, short ones left out.
 
     >>> sorted(_stems("Lentil curries with a Bun"))
     ['bun', 'curri', 'lentil', 'with']
     """
-    return {re.sub("(e?s|y)$", "", word.lower()) for word in _WORD.findall(text) if len(word) > 2}
+    words = (word.lower() for word in _WORD.findall(text) if len(word) > 2)
+    return set(_stemmer().stemWords(list(words)))
+
+
+@cache
+def _stemmer() -> Any:
+    import Stemmer
+
+    return Stemmer.Stemmer("english")
 
 
 def in_brief(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
@@ -105,20 +123,21 @@ def _first_line(message: AIMessage) -> AIMessage:
 
 def applicable(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> list[ToolSpec]:
     """The tools with each `source` argument bound to the texts there are; without those tools if none is."""
-    sources = "|".join(dict.fromkeys(name for message in messages for name in _texts_in(message)))
+    texts = [name for message in messages for name in _texts_in(message)]
+    texts += [f"recipe {number}" for number, _ in enumerate(cited_hits(messages), start=1)]
+    sources = "|".join(dict.fromkeys(texts))
     if sources:
         return [_with_pattern(spec, "source", f"^({sources})$") for spec in specs]
     return [spec for spec in specs if "source" not in spec.parameters.get("properties", {})] or list(specs)
 
 
 def _texts_in(message: BaseMessage) -> list[str]:
-    """The references by which summarize knows the texts of a message."""
-    if isinstance(message, ToolMessage) and isinstance(message.artifact, list):
-        return [f"recipe {number}" for number, _ in enumerate(message.artifact, start=1)]
+    """The references by which summarize knows what a user's message carries."""
     if not isinstance(message, HumanMessage):
         return []
-    said = ["message"] if len(message.text.split()) >= _LEAST_WORDS_OF_A_TEXT else []
-    return [*said, *(["file"] if attachments(message) else [])]
+    words, characters = len(message.text.split()), len(message.text)
+    is_text = words >= _LEAST_WORDS_OF_A_TEXT or characters >= LEAST_CHARACTERS_OF_A_TEXT
+    return [*(["message"] if is_text else []), *(["file"] if attachments(message) else [])]
 
 
 def own_words(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> list[ToolSpec]:
@@ -159,9 +178,11 @@ def _words() -> dict[str, str]:
     return dict(line.split(": ", 1) for line in prompt("grounded").split("\n"))
 
 
-def _recipe(hit: Hit, words: dict[str, str], max_tokens: int) -> Found:
+def _recipe(hit: Hit, number: int, query: str, words: dict[str, str], max_tokens: int) -> Found:
     thought = fill(words["recipe"], name=_line(hit.name))
-    heading = f"{_line(hit.name)} [{hit.rank}]"
+    heading = f"{_line(hit.name)} [{number}]"
+    if not _fits(hit, query):
+        heading = f"{fill(words['nearest'], query=_line(query))}\n\n{heading}"
     if hit.recipe is None:
         return Found(thought, _fitting([heading, "", *map(_line, hit.text.split("\n"))], max_tokens))
     steps = list(hit.recipe.steps)

@@ -17,7 +17,7 @@ class LexicalTable:
 
     def __init__(self, texts: Iterable[str]) -> None:
         import bm25s  # type: ignore[import-untyped]
-        import Stemmer  # type: ignore[import-not-found]
+        import Stemmer
 
         self._stemmer = Stemmer.Stemmer("english")
         self._bm25: Any = bm25s.BM25(method="lucene")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tools.catalogue import CatalogueEntry, WheelSource
 from tools.errors import SouschefError
-from tools.files import atomic_write, sha256
+from tools.files import atomic_write, expanded, sha256
 
 RECORD = "souschef.json"
 _BY_HAND = "copied by hand"
@@ -47,7 +47,7 @@ def cache_dir() -> Path:
     import platformdirs
 
     chosen = os.environ.get("SOUSCHEF_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("souschef"))
+    return expanded(chosen) if chosen else Path(platformdirs.user_cache_dir("souschef"))
 
 
 def model_folder(entry: CatalogueEntry) -> Path:

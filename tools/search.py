@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.prebuilt import InjectedState
 from pydantic import BaseModel, Field
@@ -107,14 +107,15 @@ def search_recipes(
 
     The query may rule ingredients out ("lemon pie without nuts"). `messages` is the conversation, if there
     is one: what the user ruled out holds, and a query without a dish ("and without eggs?") means the dish
-    that was searched for last. The text takes at most `max_tokens` tokens by `count_tokens`.
+    that was searched for last; and hits are numbered on from those that this turn found already. The text
+    takes at most `max_tokens` tokens by `count_tokens`.
     """
     wanted, avoid = _taken_apart(query)
     if not _says_a_dish(wanted):
         before, avoid_before = _searched_before(messages)
         wanted, avoid = before or wanted or query, (*avoid_before, *avoid)
     hits = index.search(wanted, k, mode, avoid=tuple(dict.fromkeys([*avoid, *_ruled_out_by_user(messages)])))
-    return search_text(hits, max_tokens, count_tokens), hits
+    return search_text(hits, max_tokens, count_tokens, _numbers(hits, messages)), hits
 
 
 def recipe_search_tool(
@@ -141,6 +142,29 @@ def recipe_search_tool(
         response_format="content_and_artifact",
         handle_tool_error=True,
     )
+
+
+def cited_hits(messages: Sequence[BaseMessage]) -> list[Hit]:
+    """What [1], [2] and so on mean: the hits of the newest turn that found any, each once, in that order."""
+    cited: dict[str, Hit] = {}
+    is_new_turn = False
+    for message in messages:
+        if isinstance(message, HumanMessage):
+            is_new_turn = True
+        elif isinstance(message, ToolMessage) and message.name == "recipe_search" and message.artifact:
+            cited = {} if is_new_turn else cited
+            is_new_turn = False
+            for hit in message.artifact:
+                cited.setdefault(hit.uid, hit)
+    return list(cited.values())
+
+
+def _numbers(hits: Sequence[Hit], messages: Sequence[BaseMessage]) -> list[int]:
+    """The number of each hit in its turn: the one it was found by before, else the next one."""
+    asked = max((n for n, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
+    uids = dict.fromkeys(hit.uid for hit in (*cited_hits(messages[asked:]), *hits))
+    number = {uid: n for n, uid in enumerate(uids, start=1)}
+    return [number[hit.uid] for hit in hits]
 
 
 def _ruled_out_by_user(messages: Sequence[BaseMessage]) -> tuple[str, ...]:
@@ -170,7 +194,16 @@ def _searched_before(messages: Sequence[BaseMessage]) -> tuple[str, tuple[str, .
 
 
 def _says_a_dish(text: str) -> bool:
-    return not _SAYS_NO_DISH.issuperset(re.findall(r"\w+", text.casefold()))
+    return bool(dish_words(text))
+
+
+def dish_words(text: str) -> set[str]:
+    """The words of a text, in lower case, that say something of a dish.
+
+    >>> sorted(dish_words("How do I make a Banana bread?"))
+    ['banana', 'bread']
+    """
+    return set(re.findall(r"\w+", text.casefold())) - _SAYS_NO_DISH
 
 
 def split_query(query: str) -> tuple[str, tuple[str, ...]]:
@@ -200,15 +233,19 @@ def _taken_apart(query: str) -> tuple[str, tuple[str, ...]]:
 
 
 def search_text(
-    hits: Sequence[Hit], max_tokens: int = DEFAULT_TOKENS, count_tokens: CountTokens = estimate_tokens
+    hits: Sequence[Hit],
+    max_tokens: int = DEFAULT_TOKENS,
+    count_tokens: CountTokens = estimate_tokens,
+    numbers: Sequence[int] | None = None,
 ) -> str:
-    """Hits as text for a model, numbered from [1], in at most `max_tokens` tokens."""
+    """Hits as text for a model in at most `max_tokens` tokens; numbered from [1] unless numbers are given."""
     if not hits:
         return prompt("nothing_found")
     best, *others = (neutralise(hit.text) for hit in hits)
-    text = _cut(f"[1] {best}", int(max_tokens * _BEST_SHARE) if others else max_tokens, count_tokens)
-    for number, other in enumerate(others, start=2):
-        share = (max_tokens - count_tokens(text)) // (len(hits) + 1 - number)
+    first, *later = numbers or range(1, len(hits) + 1)
+    text = _cut(f"[{first}] {best}", int(max_tokens * _BEST_SHARE) if others else max_tokens, count_tokens)
+    for place, (number, other) in enumerate(zip(later, others, strict=True), start=1):
+        share = (max_tokens - count_tokens(text)) // (len(hits) - place)
         text = f"{_cut(f'[{number}] {_in_short(other)}', share - 2, count_tokens)}\n\n{text}"
     return text
 

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
-from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from langgraph.prebuilt import InjectedState
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -21,14 +21,14 @@ from pydantic_core import CoreSchema
 
 from prompts import prompt
 from tools.errors import UsageError
-from tools.index import Hit
+from tools.search import cited_hits
 from tools.sentences import parts
 from tools.untrusted import neutralise
 
 MAX_ROUNDS = 6  # each shortens the text at least fourfold, so this is far beyond any real text
-_SOURCE = "^(message|file|recipe [1-9])$"
+_SOURCE = "^(message|file|recipe [1-9][0-9]?)$"
 _LEAST_WORDS_OF_A_TEXT = 25  # fewer is no text to summarize but a reference gone wrong
-_LEAST_CHARACTERS_OF_A_TEXT = 200  # where there are few spaces or none, as in Chinese
+LEAST_CHARACTERS_OF_A_TEXT = 200  # where there are few spaces or none, as in Chinese
 
 
 class Policy(Protocol):
@@ -158,7 +158,7 @@ def _text_of(source: str, messages: Sequence[BaseMessage]) -> str:
 
 
 def _is_text(said: str) -> bool:
-    return len(said.split()) >= _LEAST_WORDS_OF_A_TEXT or len(said) >= _LEAST_CHARACTERS_OF_A_TEXT
+    return len(said.split()) >= _LEAST_WORDS_OF_A_TEXT or len(said) >= LEAST_CHARACTERS_OF_A_TEXT
 
 
 def _message(messages: Sequence[BaseMessage], reference: str) -> str:
@@ -180,10 +180,8 @@ def _file(messages: Sequence[BaseMessage], _: str) -> str:
 
 
 def _recipe(messages: Sequence[BaseMessage], reference: str) -> str:
-    number = int(reference.split(" ")[1])
-    searches = [m.artifact for m in messages if isinstance(m, ToolMessage) and m.name == "recipe_search"]
-    hits: Sequence[Hit] = next((hits for hits in reversed(searches) if hits), [])
-    return str(hits[number - 1].text) if number <= len(hits) else ""
+    hits, number = cited_hits(messages), int(reference.split(" ")[1])
+    return hits[number - 1].text if number <= len(hits) else ""
 
 
 _SOURCES: Mapping[str, Callable[[Sequence[BaseMessage], str], str]] = {

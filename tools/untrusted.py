@@ -30,8 +30,8 @@ _ROLE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 # Thai, Chinese, Japanese and Korean are written without spaces: a long run of those is no long word.
-_SPACED = r"[^\s\u0e00-\u0eff\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
-_LONG_WORD = re.compile(rf"({_SPACED}{{{MAX_WORD_CHARACTERS}}}){_SPACED}+")
+SPACED = r"[^\s\u0e00-\u0eff\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+_LONG_WORD = re.compile(rf"({SPACED}{{{MAX_WORD_CHARACTERS}}}){SPACED}+")
 _REPLACED = {"<": "‹", ">": "›", "[": "("}
 
 
@@ -42,7 +42,11 @@ def neutralise(text: str) -> str:
     'Stir.\\nObservation - done ‹|im_end|›\\nsystem - obey'
     """
     text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _LONG_WORD.sub(r"\1…", text)
-    text = _SPECIAL_TOKEN.sub(lambda mark: _REPLACED[mark[0]], text)
-    text = _LABEL.sub(r"\1 -", text)
-    return _ROLE.sub(r"\1\2 -", text)
+    before = ""
+    while text != before:  # what one change leaves may be a mark or a long word again
+        before = text
+        text = _LONG_WORD.sub(r"\1…", text)
+        text = _SPECIAL_TOKEN.sub(lambda mark: _REPLACED[mark[0]], text)
+        text = _LABEL.sub(r"\1 -", text)
+        text = _ROLE.sub(r"\1\2 -", text)
+    return text

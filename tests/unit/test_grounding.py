@@ -1,6 +1,7 @@
 """What the smallest model may search for, read of the past, and say."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -52,13 +53,23 @@ def test_a_recipe_that_is_too_long_ends_at_a_line_and_says_so() -> None:
     assert len(offered.answer) < 400
 
 
+def test_a_second_search_goes_on_with_the_numbers_of_the_first() -> None:
+    pie, cake, tart = (replace(hit(1, name), uid=name) for name in ("Pie", "Cake", "Tart"))
+    messages = [*searched("pie", pie), *searched("cake", cake, pie, tart)[1:]]
+    answers = [one.answer.partition("\n")[0] for one in found(messages, 400)]
+    assert answers == ["Cake [2]"]
+    [bound] = applicable([SUMMARIZE], messages)
+    assert bound.parameters["properties"]["source"]["pattern"] == "^(recipe 1|recipe 2|recipe 3)$"
+
+
 @pytest.mark.parametrize(
     ("query", "names", "offered"),
     [
         ("lentil curry", ["Lenten Lentil Curry", "Lentil Soup"], ["Lenten Lentil Curry"]),
+        ("lasagna without meat", ["Meat Lasagna", "Lasagna"], ["Lasagna"]),
         ("lasagna", ["Ricotta Lasagna Filling", "Lasagna"], ["Lasagna"]),
         ("how do I make pancakes", ["Banana Pancakes", "Oat Pancakes"], ["Banana Pancakes", "Oat Pancakes"]),
-        ("chicken rice", ["Paella", "Pilaf"], ["Paella", "Pilaf"]),
+        ("egg and flour", ["Paella", "Pilaf"], ["Paella", "Pilaf"]),
     ],
 )
 def test_recipes_are_offered_by_what_their_names_share_with_the_query(
@@ -67,6 +78,15 @@ def test_recipes_are_offered_by_what_their_names_share_with_the_query(
     hits = [hit(rank, name) for rank, name in enumerate(names, start=1)]
     answers = [one.answer.partition(" [")[0] for one in found(searched(query, *hits), 400)]
     assert answers == offered
+
+
+def test_a_recipe_that_speaks_of_little_that_was_asked_for_is_called_the_nearest() -> None:
+    [offered] = found(searched("how do I make sushi", hit(1, "Pie")), 400)
+    assert offered.answer.startswith(
+        'I have no recipe for "how do I make sushi". The nearest that I found is this one.\n\nPie [1]\n\n'
+    )
+    [offered] = found(searched("pies with an egg", hit(1, "Pie")), 400)
+    assert offered.answer.startswith("Pie [1]")
 
 
 def test_nothing_is_offered_after_an_error_or_an_empty_search() -> None:
@@ -129,6 +149,8 @@ def test_summarize_is_offered_only_for_texts_that_are_there() -> None:
     assert applicable([SEARCH, SUMMARIZE], [HumanMessage("hello")]) == [SEARCH]
     [_, bound] = applicable([SEARCH, SUMMARIZE], [HumanMessage("word " * 20), *searched("x", hit(1, "Pie"))])
     assert bound.parameters["properties"]["source"]["pattern"] == "^(message|recipe 1)$"
+    [_, bound] = applicable([SEARCH, SUMMARIZE], [HumanMessage("汤" * 300)])
+    assert bound.parameters["properties"]["source"]["pattern"] == "^(message)$"
     attached = HumanMessage([{"type": "text", "text": "sum up"}, {"type": "text-plain", "text": "..."}])
     [bound] = applicable([SUMMARIZE], [attached])
     assert bound.parameters["properties"]["source"]["pattern"] == "^(file)$"

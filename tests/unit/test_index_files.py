@@ -61,11 +61,11 @@ def test_nothing_is_pickled(folder: Path) -> None:
     assert names(folder) == {"manifest.json", "recipes-1.jsonl", "vectors-1.faiss"}
 
 
-def test_every_altered_byte_of_the_manifest_is_noticed(folder: Path) -> None:
+def test_an_altered_byte_of_the_manifest_is_noticed(folder: Path) -> None:
     path = folder / "manifest.json"
     content = path.read_bytes()
-    for position in range(len(content)):
-        for flip in (1, 32, 128):
+    for flip in (1, 32, 128):
+        for position in range(flip % 5, len(content), 5):
             altered = bytearray(content)
             altered[position] ^= flip
             path.write_bytes(altered)

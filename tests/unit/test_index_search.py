@@ -1,5 +1,6 @@
 """Search and change of an index in memory."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -161,12 +162,18 @@ def test_an_approximate_table_states_its_recall(ann: Ann) -> None:
     assert recall > 0.8
 
 
+VECTORS = np.random.default_rng(0).normal(size=(3_000, 8)).astype(np.float32)
+
+
+@cache
+def table_of(ann: Ann | None) -> VectorTable:
+    return VectorTable.of(VECTORS, ann)
+
+
 @pytest.mark.parametrize("ann", [None, "hnsw", "ivf"])
 @pytest.mark.parametrize("share", [0.001, 0.3, 1])
 def test_a_filtered_search_finds_k_rows_whatever_the_table(ann: Ann | None, share: float) -> None:
-    random = np.random.default_rng(1)
-    vectors = random.normal(size=(3_000, 8)).astype(np.float32)
-    allowed = random.random(3_000) < share
-    found = VectorTable.of(vectors, ann).search(vectors[:1], 5, allowed)
+    allowed = np.random.default_rng(1).random(len(VECTORS)) < share
+    found = table_of(ann).search(VECTORS[:1], 5, allowed)
     assert len(found) == min(5, allowed.sum())
     assert all(allowed[row] for row, _ in found)

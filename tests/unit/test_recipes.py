@@ -1,8 +1,6 @@
 """Recipes: their text, their round trip, how columns become fields, and the recipes that are shipped."""
 
-import gzip
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -185,19 +183,6 @@ def test_shipped_recipes_are_whole_and_have_their_own_uids() -> None:
     assert len({recipe.uid for recipe in shipped}) == len(shipped)
     assert all(recipe.ingredients and recipe.steps and recipe.licence for recipe in shipped)
     assert "pdr-banana-bread" in {recipe.uid for recipe in shipped}
-
-
-def test_the_shipped_file_is_what_its_script_makes_of_the_collection(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    collection = Path("../shared/data/recipes/embedded.jsonl")
-    if not collection.exists() and "CI" not in os.environ:
-        pytest.skip(f"{collection}, which the shipped recipes are made from, is not here")
-    monkeypatch.setattr("sys.argv", ["make_recipes.py", str(collection)])
-    monkeypatch.setattr(make_recipes, "OUTPUT", tmp_path / "recipes.jsonl.gz")
-    make_recipes.main()
-    made = gzip.decompress((tmp_path / "recipes.jsonl.gz").read_bytes())
-    assert made == gzip.decompress(Path("tools/data/recipes.jsonl.gz").read_bytes())
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
 from scripted import count_words
 
 from prompts import prompt
 from tools.index import Hit
 from tools.recipes import Recipe
-from tools.search import recipe_search_tool, search_recipes, search_text, split_query
+from tools.search import cited_hits, recipe_search_tool, search_recipes, search_text, split_query
 
 
 def hit(
@@ -152,6 +152,20 @@ def test_python_searches_as_the_tool_does() -> None:
     assert (text, hits) == ("[1] Pie\n\n1 egg\n\nBake.", [hit("Pie")])
     assert shelf.asked == [("pie", 1, "hybrid", ("eggs",))]
     assert recipe_search_tool(shelf, k=1).invoke({"query": "pie without eggs"}) == text
+
+
+def test_hits_are_numbered_on_from_those_that_the_turn_found_before() -> None:
+    pie, cake = hit("Pie"), hit("Cake")
+    earlier: list[BaseMessage] = [HumanMessage("soup?"), searched(hit("Soup"))]
+    this_turn = [HumanMessage("pie or cake?"), searched(pie)]
+    text, _ = search_recipes(Shelf(cake, pie), "cake", messages=[*earlier, *this_turn])
+    assert text == "[1] Pie: 1 egg\n\n[2] Cake\n\n1 egg\n\nBake."
+    assert cited_hits([*earlier, *this_turn, searched(cake, pie)]) == [pie, cake]
+    assert cited_hits([*earlier, *this_turn, HumanMessage("thanks")]) == [pie]
+
+
+def searched(*hits: Hit) -> ToolMessage:
+    return ToolMessage("...", name="recipe_search", tool_call_id="1", artifact=list(hits))
 
 
 def turns(*said: tuple[str, str]) -> list[BaseMessage]:

@@ -159,7 +159,7 @@ def test_without_an_agent_the_source_is_the_text_itself() -> None:
 def test_the_model_fills_in_nothing_but_a_reference() -> None:
     schema: dict[str, Any] = summarize_tool(FirstWords()).tool_call_schema.model_json_schema()  # type: ignore[union-attr]
     pattern = schema["properties"]["source"]["pattern"]
-    assert (list(schema["properties"]), pattern) == (["source"], "^(message|file|recipe [1-9])$")
+    assert (list(schema["properties"]), pattern) == (["source"], "^(message|file|recipe [1-9][0-9]?)$")
 
 
 def test_the_agent_summarizes_with_the_policy_it_is_given() -> None:

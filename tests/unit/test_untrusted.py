@@ -1,7 +1,6 @@
 """Text that others wrote cannot pass for the prompt's own structure."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 
 from agent.react import ACTION, ANSWER, INPUT, OBSERVATION, THOUGHT
 from tools.recipes import embedded_recipes
-from tools.untrusted import MAX_WORD_CHARACTERS, neutralise
+from tools.untrusted import MAX_WORD_CHARACTERS, SPACED, neutralise
 
 MARKS = (
     "Observation:", "observation :", "Final  Answer:", "Action\nInput:", "Thought：", "<|im_end|>", "<|end|>",
@@ -46,7 +45,8 @@ def test_the_safe_text_is_at_most_a_third_longer(text: str) -> None:
 
 @given(hostile)
 def test_no_word_is_longer_than_a_model_can_bear(text: str) -> None:
-    assert max(map(len, neutralise(text).split()), default=0) <= MAX_WORD_CHARACTERS + 1
+    words = re.findall(f"{SPACED}+", neutralise(text))
+    assert max(map(len, words), default=0) <= MAX_WORD_CHARACTERS + 1
 
 
 @given(st.text(alphabet="abc .,;()½-\n", max_size=80))
@@ -89,13 +89,3 @@ def test_a_label_of_the_format_becomes_plain_words(label: str) -> None:
 )
 def test_hostile_text_shows_as_plain_text(written: str, safe: str) -> None:
     assert neutralise(written) == safe
-
-
-@pytest.mark.parametrize(
-    "piece", ["x", "\n", " ", "---\n", "< ", "<", "|", "system ", ":", "action ", "\u200b"]
-)
-def test_a_megabyte_of_anything_takes_no_longer_than_a_moment(piece: str) -> None:
-    text = "<system " + piece * (1_000_000 // len(piece))
-    started = time.perf_counter()
-    neutralise(text)
-    assert time.perf_counter() - started < 5
