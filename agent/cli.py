@@ -21,6 +21,9 @@ from tools.errors import SouschefError
 # command: (module under agent.commands, one line of help)
 COMMANDS = {
     "ask": ("ask", "Ask one question and read the answer."),
+    "chat": ("chat", "Chat in the terminal; sessions are saved."),
+    "eval": ("eval", "Judge models, prompts, indexes and policies by figures."),
+    "feedback": ("feedback", "Export what was rated in chats as training data."),
     "index": ("index", "Build, extend, search and check a recipe index."),
     "models": ("models", "List, fetch and find model files."),
     "summarize": ("summarize", "Summarize a text file or standard input."),
@@ -56,6 +59,8 @@ def souschef() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 mendable, 2 wrong usage, 130 Ctrl-C."""
+    # on some CPUs it warns that an optional kernel of its 4-bit models is not installed
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         souschef.main(args=arguments, prog_name="souschef", standalone_mode=False)
     except click.exceptions.Exit as finished:
@@ -113,8 +118,6 @@ def run() -> NoReturn:
     Threads that still load what this command did not need (torch takes seconds) are not waited for: all that
     they write to disk is written whole or not at all.
     """
-    # on some CPUs it warns that an optional kernel of its 4-bit models is not installed
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an argument may hold bytes that are no text

@@ -1,19 +1,24 @@
 """What holds in every suite; this file's folder is importable in each, for the scripted engine and the like.
 
-Property tests have no deadline: on a busy machine a slow example says nothing about the code. Unit tests run
-without torch, whose import alone takes seconds. Before the first of the other tests the embedded models are
-fetched and their index is built, so that tests see what a user sees every time after the first; the first use
-itself is tested with a cache of its own.
+Property tests have no deadline: on a busy machine a slow example says nothing about the code. Where CI is set
+they draw the same examples every time, elsewhere new ones. Unit tests run without torch, whose import alone
+takes seconds. Before the first of the other tests the embedded models are fetched and their index is built:
+tests see what a user sees every time after the first; the first use itself is tested with a cache of its own.
 """
 
+import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-settings.register_profile("souschef", deadline=None)
+settings.register_profile("souschef", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("souschef")
+
+# A shell starts its background jobs with Ctrl-C ignored, and what they start inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _UNIT = Path(__file__).parent / "unit"
 

@@ -24,12 +24,14 @@ class ScriptedEngine:
         self,
         *replies: Reply,
         obeys_grammar: bool = True,
+        adapters: frozenset[str] = frozenset(),
         context_tokens: int = 4096,
         piece_characters: int = 3,
         pause_s: float = 0.0,
     ) -> None:
         self.replies = replies
         self.obeys_grammar = obeys_grammar
+        self.adapters = adapters
         self.context_tokens = context_tokens
         self.piece_characters = piece_characters
         self.pause_s = pause_s  # before each piece

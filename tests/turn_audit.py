@@ -9,7 +9,7 @@ import json
 import re
 import time
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -53,6 +53,7 @@ class RecordingEngine:
         self.inner = engine
         self.name, self.context_tokens = engine.name, engine.context_tokens
         self.obeys_grammar = engine.obeys_grammar
+        self.adapters = engine.adapters
         self.written: list[Written] = []
 
     def stream(
@@ -193,9 +194,16 @@ class Auditor:
         if step.error:
             return step.observation == prompt("repeated_call") or step.observation.startswith("There is no ")
         if step.tool == "recipe_search":
-            return step.observation in [search_text(hits) for hits in self.index.found]
+            return step.observation in self._passages()
         summaries = [written.text.strip() for written in self.engine.written if not written.react]
         return any(text.startswith(step.observation) for text in [*summaries, prompt("no_summary")])
+
+    def _passages(self) -> Iterator[str]:
+        """The text of each search of this turn, with numbers that go on from one to the next."""
+        number: dict[str, int] = {}
+        for hits in self.index.found:
+            numbers = [number.setdefault(hit.uid, len(number) + 1) for hit in hits]
+            yield search_text(hits, numbers=numbers)
 
 
 def _fits(value: Any, schema: dict[str, Any]) -> bool:

@@ -72,7 +72,7 @@ def test_a_pipe_gets_plain_text_and_a_trace_goes_to_stderr() -> None:
     assert "\n\nRecipes found\n[1] Banana Bread (pdr-banana-bread)\n[2] " in said.stdout
     assert "\x1b" not in said.stdout + said.stderr
     assert said.stderr.startswith(
-        "Thought: the user wants a recipe\nrecipe_search {'query': 'banana bread'}\n"
+        "Thought: recipes are needed: a dish is asked for\nrecipe_search {'query': 'banana bread'}\n"
     )
     assert "[1] Banana Bread\n\n2 cups all purpose flour" in said.stderr
     assert said.stderr.rstrip().endswith("Thought: Banana Bread is what the user wants")
