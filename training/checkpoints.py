@@ -48,9 +48,16 @@ def save_checkpoint(folder: Path, weights: "Mapping[str, Tensor]", optimizer: An
         _remove(place)
         part.rename(place)
         sync_folder(folder)
+        tidy(folder)
+    return place
+
+
+def tidy(folder: Path) -> None:
+    """Keep the newest KEPT checkpoints, and nothing that a killed process left; SouschefError if refused."""
+    with saying_what_the_disk_refused(folder):
+        _remove_leftovers(folder)
         for old in whole_checkpoints(folder)[:-KEPT]:
             _remove(old)
-    return place
 
 
 def load_newest(folder: Path, weights: "Mapping[str, Tensor]", optimizer: Any) -> State | None:

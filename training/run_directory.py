@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tools.errors import TrainingError
 from tools.files import atomic_write, saying_what_the_disk_refused
+from training.checkpoints import tidy
 from training.config import to_json
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class RunDirectory:
             self._processes.wait()  # all have read before one writes
         if recorded is None:
             self.write(CONFIG, self._config)
+        if self._writes:
+            tidy(self.checkpoints)
 
     def keep(self, name: str, content: Any) -> None:
         """Write a JSON file once; TrainingError where a run that goes on finds it would be another."""

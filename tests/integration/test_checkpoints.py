@@ -12,6 +12,8 @@ from tiny_runs import kitchen, metrics, settings
 from agent.cli import main
 from tools.errors import SouschefError, TrainingError
 from training.checkpoints import State, load_newest, save_checkpoint, whole_checkpoints
+from training.config import PPOConfig
+from training.run_directory import RunDirectory
 
 
 def trained(seed: int, steps: int = 3) -> tuple[dict[str, Any], Any]:
@@ -44,6 +46,20 @@ def test_training_goes_on_after_a_checkpoint_to_the_same_bits(tmp_path: Path) ->
         move(weights, optimizer)
         move(others, other_optimizer)
     assert plain(others) == plain(weights)
+
+
+def test_what_a_kill_left_behind_is_gone_when_the_run_is_opened_again(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path, PPOConfig())
+    run.open(resume=False)
+    weights, optimizer = trained(seed=0)
+    for step in (2, 4, 6):
+        save_checkpoint(run.checkpoints, weights, optimizer, State(step, 0.0))
+    newest = run.checkpoints / "step-000006"
+    shutil.copytree(newest, run.checkpoints / "step-000001")  # killed before the old one was dropped
+    shutil.copytree(newest, run.checkpoints / ".step-000002.gone")  # while one was
+    shutil.copytree(newest, run.checkpoints / ".step-000008.part")  # while one was written
+    run.open(resume=True)
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["step-000004", "step-000006"]
 
 
 def test_a_run_without_checkpoints_begins_anew(tmp_path: Path) -> None:
