@@ -1,21 +1,22 @@
 """What writes summaries: any engine with a summarization prompt, or a policy that was trained to.
 
-A trained policy is prompted as in its training. It runs in the gguf engine where it was exported (an adapter:
-where its base is a GGUF as well), and in the hf engine elsewhere. Left out: exporting, which is training's.
+An engine that carries the shipped summarizer's adapter writes with that. A trained policy is prompted as in
+its training. It runs in the gguf engine where it was exported (an adapter: where its base is a GGUF as well),
+and in the hf engine elsewhere. Left out: exporting, which is training's.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.engines import load_engine
+from agent.engines import SHIPPED_ADAPTERS, load_engine
 from agent.engines.base import Decoding, Engine, Message, Usage
 from agent.stopping import TurnStopped, current_stop
 from prompts import fill, prompt
 from tools.errors import UsageError
 from tools.files import expanded
 from tools.models import CATALOGUE, model_path
-from tools.policy_folder import PolicyFolder, base_of, is_policy, read_policy
+from tools.policy_folder import PolicyCard, PolicyFolder, base_of, is_policy, read_policy
 
 MAX_SUMMARY_TOKENS = 160
 MAX_TEXT_TOKENS = (
@@ -25,6 +26,7 @@ MAX_TEXT_TOKENS = (
 # Templates that a catalogue model was trained with; every other model gets prompts/summarize.txt.
 _TEMPLATES: Mapping[str, str] = {"gpt2-cnn": "summarize_gpt2_cnn"}
 _UNTRAINED = Decoding(max_tokens=MAX_SUMMARY_TOKENS, repetition_penalty=1.1)
+SUMMARIZER_ADAPTER = "summarizer"
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,15 @@ class PromptedPolicy:
     def __init__(self, engine: Engine, prompting: Prompting | None = None, *, name: str = "") -> None:
         self.engine = engine
         self.name = name or engine.name
-        self._prompting = prompting or Prompting(prompt(_TEMPLATES.get(engine.name, "summarize")))
+        self._prompting = prompting or _suiting(engine)
         self._overhead = engine.count_tokens(self._messages(""))
         room = engine.context_tokens - self._overhead - self._prompting.decoding.max_tokens
         self.max_text_tokens = max(1, min(self._prompting.max_text_tokens, room))
+
+    @property
+    def adapter(self) -> str:
+        """The engine's adapter that is on while it writes; "" for none."""
+        return self._prompting.decoding.adapter
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text inside the prompt."""
@@ -73,6 +80,13 @@ class PromptedPolicy:
         return [{"role": "user", "content": fill(self._prompting.template, text=text)}]
 
 
+def zero_shot(policy: PromptedPolicy) -> PromptedPolicy:
+    """The policy's model as it is without the shipped adapter; the policy itself where it has none on."""
+    if not policy.adapter:
+        return policy
+    return PromptedPolicy(policy.engine, _untrained(policy.engine), name=policy.name)
+
+
 def load_policy(name_or_run: str, *, base_url: str | None = None) -> PromptedPolicy:
     """A policy by a model's name or path, or by a run directory or its policy/ directory; close it after use.
 
@@ -89,8 +103,23 @@ def load_policy(name_or_run: str, *, base_url: str | None = None) -> PromptedPol
 def _trained(policy: PolicyFolder) -> PromptedPolicy:
     """The policy, greedy and without the penalty that untrained models need: as it was evaluated."""
     card = policy.card
-    prompting = Prompting(card.template, card.max_text_tokens, Decoding(max_tokens=card.max_new_tokens))
-    return PromptedPolicy(_engine(policy), prompting, name=card.name)
+    return PromptedPolicy(_engine(policy), _as_trained(card), name=card.name)
+
+
+def _suiting(engine: Engine) -> Prompting:
+    """The shipped summarizer's where the engine carries its adapter, else a prompt for any model."""
+    if SUMMARIZER_ADAPTER not in engine.adapters:
+        return _untrained(engine)
+    return _as_trained(read_policy(SHIPPED_ADAPTERS / SUMMARIZER_ADAPTER).card, SUMMARIZER_ADAPTER)
+
+
+def _untrained(engine: Engine) -> Prompting:
+    return Prompting(prompt(_TEMPLATES.get(engine.name, "summarize")))
+
+
+def _as_trained(card: PolicyCard, adapter: str = "") -> Prompting:
+    decoding = Decoding(max_tokens=card.max_new_tokens, adapter=adapter)
+    return Prompting(card.template, card.max_text_tokens, decoding)
 
 
 def _engine(policy: PolicyFolder) -> Engine:

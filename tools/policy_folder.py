@@ -27,7 +27,7 @@ _PREVIOUS = POLICY + PREVIOUS_SUFFIX
 _RUN_FILES = ("metrics.jsonl", "checkpoints", "timing.jsonl")
 _NEEDED = {
     "full": ("config.json", "tokenizer.json"),
-    "adapter": ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json"),
+    "adapter": ("adapter_config.json", "adapter_model.safetensors"),  # its base has a tokenizer
 }
 
 

@@ -16,6 +16,7 @@ from tools.errors import ModelFileError, UsageError
 __all__ = ["Decoding", "Engine", "FinishReason", "Message", "Usage", "load_engine"]
 
 DEFAULT_MODEL = "smollm2-135m"
+SHIPPED_ADAPTERS = Path(__file__).parents[1] / "adapters"  # to the default model, each a policy's folder
 Quantization = Literal["4bit", "8bit"]
 ServerGrammar = Literal["llama.cpp", "vllm"]
 
@@ -93,8 +94,7 @@ def shipped_adapters(model: str) -> dict[str, Path]:
     """The adapters that come with Souschef for a model, by name: GGUF files for llama.cpp."""
     if model != DEFAULT_MODEL:
         return {}
-    folder = Path(__file__).parents[1] / "adapters"
-    return {file.parent.name: file for file in sorted(folder.glob("*/adapter.gguf"))}
+    return {file.parent.name: file for file in sorted(SHIPPED_ADAPTERS.glob("*/adapter.gguf"))}
 
 
 def _served(

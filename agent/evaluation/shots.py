@@ -13,7 +13,7 @@ from itertools import islice
 
 from agent.engines.base import Decoding, Message
 from agent.evaluation.article_files import ArticleRow
-from agent.policy import MAX_SUMMARY_TOKENS, PromptedPolicy, Prompting
+from agent.policy import MAX_SUMMARY_TOKENS, PromptedPolicy, Prompting, zero_shot
 from prompts import fill, prompt
 from tools.errors import UsageError
 from tools.seeds import text_seed
@@ -30,7 +30,7 @@ class Shots:
 
     def __init__(
         self,
-        zero_shot: PromptedPolicy,
+        model: PromptedPolicy,
         counts: Sequence[int],
         pool: Sequence[ArticleRow],
         judged: Sequence[ArticleRow],
@@ -41,9 +41,9 @@ class Shots:
 
         Raises UsageError where too few fit into half of the engine's context.
         """
-        self._zero_shot = zero_shot
+        self._zero_shot = zero_shot(model)
         self._instruction, self._pair = prompt("summarize_shots").split("\n\n---\n\n")
-        self._policies: dict[tuple[str, ...], PromptedPolicy] = {(): zero_shot}
+        self._policies: dict[tuple[str, ...], PromptedPolicy] = {(): self._zero_shot}
         self._examples = list(islice(self._fitting(pool, judged, max(counts), seed), max(counts) + 1))
         for row in judged:
             self._check(len(self._others(row)), max(counts))

@@ -1,8 +1,8 @@
 """Who writes the summaries that are compared: baselines, policies, and a model with examples in its prompt.
 
 Every policy reads an article as in use, through tools.summarize, so that one longer than it reads at once is
-read in parts. Policies stay loaded until the evaluation ends; one that appears under two names (the shipped
-summarizer is also its zero-shot prompting) is loaded once.
+read in parts. Policies stay loaded until the evaluation ends; one that appears under two names is loaded
+once. A model that is shown examples is the model alone, without the shipped summarizer's adapter.
 """
 
 import hashlib

@@ -26,7 +26,8 @@ def a_run(folder: Path, card: PolicyCard = FULL, **said: Any) -> Path:
     names = {"full": ("config.json", "model"), "adapter": ("adapter_config.json", "adapter_model")}[card.kind]
     (policy / names[0]).write_text("{}")
     (policy / f"{names[1]}.safetensors").write_bytes(WEIGHTS)
-    (policy / "tokenizer.json").write_text("{}")
+    if card.kind == "full":  # an adapter's base has one
+        (policy / "tokenizer.json").write_text("{}")
     return folder
 
 
