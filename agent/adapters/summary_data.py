@@ -5,7 +5,7 @@
 writes DIR/train.jsonl (news and dialogues with reference summaries), DIR/news.jsonl (the news among them,
 which PPO goes on with) and DIR/dev.jsonl (news that neither has), each row with article and summary.
 References become plain sentences: CNN's highlights come as lines with a space before the full stop and marks
-such as NEW. The same seed writes the same bytes. No row is from cnn_validation, which the adapter is judged on.
+such as NEW. The same seed writes the same bytes. No row is from cnn_validation, which judges the adapter.
 """
 
 import argparse
