@@ -35,11 +35,8 @@ benchmarks: $(READY)  ## Figures, as ratios against named peers; about an hour, 
 	for script in $(filter-out %/recipes_to_measure.py %/ppo_step_ours.py %/ppo_step_peer.py,$(wildcard tests/benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 DATA ?= ../shared/data
-train-adapters: $(READY)  ## Train again what ships in agent/adapters: half an hour on 2 cores with AMX
-	$(BIN)/python -m agent.adapters.react_data --data $(DATA) --out runs/react-data
-	$(BIN)/souschef train sft sft_react --out runs/react --resume \
-	    --set 'data=["runs/react-data/train.jsonl"]' --set 'eval_data=["runs/react-data/dev.jsonl"]'
-	$(BIN)/souschef train export runs/react
+train-adapters: $(READY)  ## Train again what ships in agent/adapters: an hour and a half on 2 cores
+	$(BIN)/python -m agent.adapters.train --data $(DATA) --out runs/adapters $(if $(FAST),--fast)
 
 clean:
 	rm -rf $(VENV)

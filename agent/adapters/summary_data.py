@@ -36,12 +36,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        for name, rows in make_rows(options.data, options.seed).items():
-            _write(options.out / f"{name}.jsonl", rows)
+        write_data(options.data, options.out, options.seed)
     except SouschefError as error:
         _log.error("%s", error)
         return error.exit_code
     return 0
+
+
+def write_data(data: Path, out: Path, seed: int = 0) -> None:
+    """Write the files into a folder; SouschefError where a source is missing."""
+    for name, rows in make_rows(data, seed).items():
+        _write(out / f"{name}.jsonl", rows)
 
 
 def make_rows(data: Path, seed: int = 0) -> Mapping[str, list[dict[str, str]]]:

@@ -1,0 +1,173 @@
+"""Train what ships in agent/adapters again, from the data to the files.
+
+    python -m agent.adapters.train --data ../shared/data --out runs/adapters [--fast] [--ship]
+
+makes the rows, trains each stage below by `souschef train`, and exports. A stage that is done is not done
+again, and one that was stopped goes on. `--fast` trains on few short rows in minutes, and fails where an
+adapter has not come a stated part of the way that the shipped one came. `--ship` puts the adapters into the
+package, in float16.
+"""
+
+import argparse
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import cli
+from agent.adapters import react_data, summary_data
+from agent.engines import SHIPPED_ADAPTERS
+from tools.errors import SouschefError, TrainingError
+from tools.files import atomic_folder, atomic_write
+
+_log = logging.getLogger(__name__)
+_EVERY = 11  # of the development rows, which a fast run judges by
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run of `souschef train`, and what a fast one must have learned of what the full one did.
+
+    `accuracy` is the full run's share of development tokens guessed right, at its start and at its end.
+    """
+
+    name: str
+    method: str
+    config: str
+    data: str
+    dev: str
+    fast: tuple[str, ...]
+    after: str = ""  # the stage whose adapter it goes on with
+    accuracy: tuple[float, float] | None = None
+    least_share: float = 0.0
+    ships_as: str = ""
+
+
+STAGES = (
+    Stage(
+        "react",
+        "sft",
+        "sft_react",
+        "react-data/train.jsonl",
+        "react-data/dev.jsonl",
+        ("steps=24", "batch_size=8", "max_prompt_tokens=160", "warmup_steps=4"),
+        accuracy=(0.33, 0.91),
+        least_share=0.6,
+        ships_as="react",
+    ),
+    Stage(
+        "summarizer-sft",
+        "sft",
+        "sft_summarizer",
+        "summary-data/train.jsonl",
+        "summary-data/dev.jsonl",
+        ("steps=6", "max_prompt_tokens=128", "warmup_steps=1"),
+        accuracy=(0.45, 0.50),
+        least_share=0.3,
+    ),
+    Stage(
+        "summarizer",
+        "ppo",
+        "ppo_summarizer",
+        "summary-data/news.jsonl",
+        "summary-data/dev.jsonl",
+        ("steps=3", "batch_size=8", "mini_batch_size=8", "max_prompt_tokens=128", "max_new_tokens=24"),
+        after="summarizer-sft",
+        ships_as="summarizer",
+    ),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train all stages; the exit code, 1 where something is to be mended or too little was learned."""
+    parser = argparse.ArgumentParser(prog="python -m agent.adapters.train", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the folder of the sources")
+    parser.add_argument("--out", type=Path, required=True, help="the folder of the runs")
+    parser.add_argument("--fast", action="store_true", help="minutes instead of an hour")
+    parser.add_argument("--ship", action="store_true", help="put the adapters into the package")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        if options.fast and options.ship:
+            raise TrainingError("A fast run learns too little to ship: leave one of --fast and --ship out.")
+        _write_rows(options.data, options.out, fast=options.fast)
+        for stage in STAGES:
+            _train(stage, options.out, fast=options.fast)
+            if options.fast:
+                _check(stage, options.out)
+            if options.ship and stage.ships_as:
+                ship(options.out / stage.name / "policy", SHIPPED_ADAPTERS / stage.ships_as)
+    except SouschefError as error:
+        _log.error("%s", error)
+        return error.exit_code
+    return 0
+
+
+def ship(policy: Path, folder: Path) -> None:
+    """Put a policy's adapter into the package in float16, beside the card that lies there."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    kept = {name: (folder / name).read_bytes() for name in ("CARD.md",) if (folder / name).is_file()}
+    with atomic_folder(folder) as part:
+        tensors = load_file(policy / "adapter_model.safetensors")
+        halves = {name: tensor.to(torch.float16).contiguous() for name, tensor in tensors.items()}
+        save_file(halves, part / "adapter_model.safetensors", metadata={"format": "pt"})
+        for name in ("adapter_config.json", "policy.json", "adapter.gguf"):
+            shutil.copyfile(policy / name, part / name)
+        for name, content in kept.items():
+            (part / name).write_bytes(content)
+
+
+def _write_rows(data: Path, out: Path, *, fast: bool) -> None:
+    for maker, folder in ((react_data.write_data, "react-data"), (summary_data.write_data, "summary-data")):
+        if not (out / folder / "dev.jsonl").is_file():
+            maker(data, out / folder)
+        if fast:
+            lines = (out / folder / "dev.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+            with atomic_write(out / folder / "dev-fast.jsonl") as file:
+                file.write("".join(lines[::_EVERY]).encode())
+
+
+def _train(stage: Stage, out: Path, *, fast: bool) -> None:
+    run = out / stage.name
+    if not (run / "evaluation.json").is_file():
+        dev = stage.dev.replace("dev.", "dev-fast.") if fast else stage.dev
+        settings = [f"data=[{_toml(out / stage.data)}]", f"eval_data=[{_toml(out / dev)}]"]
+        settings += [f"model={_toml(out / stage.after)}"] if stage.after else []
+        settings += stage.fast if fast else ()
+        _log.info("== %s", stage.name)
+        command = ["train", stage.method, stage.config, "--out", str(run), "--resume"]
+        _souschef([*command, *(f"--set={setting}" for setting in settings)])
+    if not (run / "policy/adapter.gguf").is_file():
+        _souschef(["train", "export", str(run)])
+
+
+def _souschef(arguments: Sequence[str]) -> None:
+    if code := cli.main(arguments):
+        raise TrainingError(f"souschef {' '.join(arguments[:3])} ended with exit code {code}: see above.")
+
+
+def _toml(path: Path) -> str:
+    return json.dumps(str(path))  # a string of JSON is one of TOML
+
+
+def _check(stage: Stage, out: Path) -> None:
+    """Whether a fast run came the stated part of the way; TrainingError where it did not."""
+    if stage.accuracy is None:
+        return
+    evaluation = json.loads((out / stage.name / "evaluation.json").read_bytes())
+    start, end = stage.accuracy
+    share = (evaluation["after"]["token_accuracy"] - evaluation["before"]["token_accuracy"]) / (end - start)
+    _log.info(
+        "%s: %.0f%% of the full run's gain, least %.0f%%", stage.name, 100 * share, 100 * stage.least_share
+    )
+    if share < stage.least_share:
+        raise TrainingError(f"{stage.name} has learned too little: see {out / stage.name / 'metrics.jsonl'}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
