@@ -39,13 +39,14 @@ def embed_in_chunks(
     embedder: Embeddings,
     parts: Path | None = None,
     progress: bool = True,
+    room: "Callable[[int, int], Vectors] | None" = None,
 ) -> "Vectors":
     """Vectors of `count` texts, shape (count, dimension); equal texts are embedded once.
 
     `text_at` gives a text by number, so that the caller need not hold them all. `parts` is the folder that
-    keeps finished chunks; without it nothing is kept.
+    keeps finished chunks; without it nothing is kept. `room(count, dimension)` gives the array to write to.
     """
-    work = _Work.of(count, text_at, embedder)
+    work = _Work.of(count, text_at, embedder, room or _new_array)
     store = Parts(parts, identity(embedder)) if parts is not None and count > CHUNK_TEXTS else None
     for keys, vectors in store.read() if store else ():
         work.fill(keys, vectors)
@@ -67,10 +68,17 @@ class _Work:
     rows: "dict[bytes, list[int]]"  # text hash: the rows that have this text
     longest_first: list[bytes]
     left: int
+    room: "Callable[[int, int], Vectors]"
     vectors: "Vectors | None" = None
 
     @classmethod
-    def of(cls, count: int, text_at: Callable[[int], str], embedder: Embeddings) -> "_Work":
+    def of(
+        cls,
+        count: int,
+        text_at: Callable[[int], str],
+        embedder: Embeddings,
+        room: "Callable[[int, int], Vectors]",
+    ) -> "_Work":
         rows: dict[bytes, list[int]] = {}
         length: dict[bytes, int] = {}
         for start in range(0, count, _BLOCK_TEXTS):
@@ -80,7 +88,7 @@ class _Work:
                 key = hashlib.sha256(text.encode("utf-8", "replace")).digest()
                 rows.setdefault(key, []).append(row)
                 length[key] = tokens
-        return cls(count, rows, sorted(rows, key=lambda key: -length[key]), count)
+        return cls(count, rows, sorted(rows, key=lambda key: -length[key]), count, room)
 
     def chunks(self, text_at: Callable[[int], str]) -> Iterator[tuple[list[bytes], list[str]]]:
         pending = iter([key for key in self.longest_first if key in self.rows])
@@ -88,19 +96,21 @@ class _Work:
             yield keys, [text_at(self.rows[key][0]) for key in keys]
 
     def fill(self, keys: Sequence[bytes], vectors: "Vectors") -> None:
-        import numpy as np
-
         if self.vectors is None:
-            self.vectors = np.empty((self.count, vectors.shape[1]), dtype=np.float32)
+            self.vectors = self.room(self.count, vectors.shape[1])
         for key, vector in zip(keys, vectors, strict=True):
             for row in self.rows.pop(key, ()):
                 self.vectors[row] = vector
                 self.left -= 1
 
     def result(self) -> "Vectors":
-        import numpy as np
+        return self.vectors if self.vectors is not None else _new_array(0, 0)
 
-        return self.vectors if self.vectors is not None else np.empty((0, 0), dtype=np.float32)
+
+def _new_array(rows: int, dimension: int) -> "Vectors":
+    import numpy as np
+
+    return np.empty((rows, dimension), dtype=np.float32)
 
 
 class Parts:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from langchain_core.embeddings import Embeddings
 
@@ -36,6 +37,9 @@ from tools.passage_store import MODES, Counts, Hit, Mode, PassageStore
 from tools.passages import read_line, recipe_line
 from tools.recipes import Recipe, embedded_recipes
 from tools.vectors import Ann, VectorTable
+
+if TYPE_CHECKING:
+    from tools.vectors import Vectors
 
 __all__ = ["MODES", "Counts", "Hit", "Mode", "RecipeIndex", "embedded_index"]
 
@@ -127,10 +131,18 @@ class RecipeIndex(PassageStore):
     # ---- within
 
     def _fill(self, lines: list[bytes], ann: Ann | None, parts: Path, progress: bool) -> None:
+        flat: VectorTable | None = None
+
+        def room(rows: int, dimension: int) -> "Vectors":
+            nonlocal flat
+            flat, memory = VectorTable.to_fill(rows, dimension)
+            return memory
+
         vectors = embed_in_chunks(
-            len(lines), lambda n: read_line(lines[n]).text, self.embedder, parts, progress
+            len(lines), lambda n: read_line(lines[n]).text, self.embedder, parts, progress, room
         )
-        self._content = Collection(lines, VectorTable.of(vectors, ann) if lines else None)
+        table = VectorTable.of(vectors, ann) if ann and lines else flat
+        self._content = Collection(lines, table)
 
     def _write(self, path: Path) -> None:
         """Write the next generation; the caller holds the folder's lock."""

@@ -39,6 +39,20 @@ class VectorTable:
         return cls(_new_index(vectors, ann), ann)
 
     @classmethod
+    def to_fill(cls, rows: int, dimension: int) -> "tuple[VectorTable, Vectors]":
+        """A flat table of zeros, and its own memory as an array, shape (rows, dimension), to write to.
+
+        The array is good for as long as the table keeps its rows.
+        """
+        import faiss
+        import numpy as np
+
+        index = faiss.IndexFlatIP(dimension)
+        index.add(np.zeros((rows, dimension), dtype=np.float32))  # never written, so it takes no memory
+        memory = faiss.rev_swig_ptr(index.get_xb(), rows * dimension)
+        return cls(index, None), memory.reshape(rows, dimension)
+
+    @classmethod
     def from_bytes(cls, content: bytes, ann: Ann | None) -> "VectorTable":
         """The table that `write` wrote. The caller has checked that the bytes are the ones written."""
         import faiss

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/index_build.py [--rows N]
 
-It embeds the same texts twice in one process, with SentenceTransformer.encode and with RecipeIndex.build, in
+It ends with exit code 1 where a ratio is outside its limit. It embeds the same texts twice in one process, with SentenceTransformer.encode and with RecipeIndex.build, in
 slices by turns, and prints the median of the slices' ratios, since other work on the machine may slow either
 of them. Memory is measured in processes of their
 own with an embedder that costs nothing, so that what grows with the collection stands out.
@@ -30,6 +30,11 @@ from tools.models import model_path
 from tools.recipes import Recipe
 
 ADDED = 100
+AT_LEAST = {
+    "embedding_speed_vs_encode": 0.95,
+    "share_of_build_in_embedder": 0.85,
+}  # 1 less the noise; a share
+AT_MOST = {"add_beside_embedding_vs_full_build": 0.03, "peak_growth_vs_vectors_and_text": 1.5}
 
 
 class Timed(Embeddings):
@@ -150,7 +155,7 @@ def _peak_here(rows: int) -> dict[str, int]:
     return {"peak_bytes": 1024 * int(status.split("VmHWM:")[1].split()[0]), "must_hold_bytes": held}
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=7_198)
     parser.add_argument("--slices", type=int, default=9)
@@ -158,14 +163,18 @@ def main() -> None:
     given = parser.parse_args()
     if given.memory_of:
         print(json.dumps(_peak_here(given.memory_of)))
-        return
+        return 0
     recipes = recipes_to_measure(given.rows)
     measured = measure_build(recipes, given.slices)
     measured |= measure_add(recipes, measured["build_s"])
     measured |= measure_memory(given.rows)
     for name, value in measured.items():
         print(f"{name:36} {value:10.3f}")
+    missed = [name for name, limit in AT_LEAST.items() if measured[name] < limit]
+    missed += [name for name, limit in AT_MOST.items() if measured[name] > limit]
+    print(f"outside the limit: {', '.join(missed)}" if missed else "within all limits")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

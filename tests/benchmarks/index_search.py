@@ -3,10 +3,11 @@
     python tests/benchmarks/index_search.py [--rows N]
 
 Latencies include the embedding of the query. The recipes get random vectors, since exact search takes the
-same time whatever the vectors say.
+same time whatever the vectors say. It ends with exit code 1 where a dense search takes longer than its limit.
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,8 @@ from recipes_to_measure import recipes_to_measure
 
 from tools.embed import Embedder
 from tools.index import RecipeIndex
+
+DENSE_LIMIT_MS = 25.0  # in the median, on 2 CPU cores
 
 
 class RandomForDocuments(Embeddings):
@@ -45,7 +48,7 @@ def latencies_ms(search: Callable[[str], object], queries: list[str]) -> tuple[f
     return float(np.percentile(taken, 50)), float(np.percentile(taken, 95))
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=7_198)
     recipes = recipes_to_measure(parser.parse_args().rows)
@@ -64,10 +67,12 @@ def main() -> None:
         f"{len(recipes):,} recipes, {len(queries)} queries{'p50 ms':>20}{'p95 ms':>10}{'p50 / embedding':>18}"
     )
     alone = latencies_ms(embedder.embed_query, queries)[0]
+    medians = {}
     for name, search in searches.items():
-        p50, p95 = latencies_ms(search, queries)
-        print(f"{name:32}{p50:>14.1f}{p95:>10.1f}{p50 / alone:>18.2f}")
+        medians[name], p95 = latencies_ms(search, queries)
+        print(f"{name:32}{medians[name]:>14.1f}{p95:>10.1f}{medians[name] / alone:>18.2f}")
+    return 1 if medians["dense"] > DENSE_LIMIT_MS else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
