@@ -4,7 +4,8 @@
 
 Help is `souschef --help` and cold is `souschef ask --json`, each in a process of its own, with model files
 and index already on the machine. Warm is a session in this process after one turn; each question is a turn of
-its own conversation. The limits are those for 2 CPU cores: above one the exit code is 1. A busy machine breaks them.
+its own conversation. The limits are those for 2 CPU cores, and the exit code is 1 above one; a busy machine
+breaks them.
 """
 
 import statistics

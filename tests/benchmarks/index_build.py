@@ -2,10 +2,10 @@
 
     python tests/benchmarks/index_build.py [--rows N]
 
-It ends with exit code 1 where a ratio is outside its limit. It embeds the same texts twice in one process, with SentenceTransformer.encode and with RecipeIndex.build, in
+It embeds the same texts twice in one process, with SentenceTransformer.encode and with RecipeIndex.build, in
 slices by turns, and prints the median of the slices' ratios, since other work on the machine may slow either
-of them. Memory is measured in processes of their
-own with an embedder that costs nothing, so that what grows with the collection stands out.
+of them. Memory is measured in processes of their own with an embedder that costs nothing, so that what grows
+with the collection stands out. A ratio outside its limit makes the exit code 1.
 """
 
 import argparse
