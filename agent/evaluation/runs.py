@@ -16,10 +16,10 @@ from typing import Any, Protocol, TypeVar
 from filelock import FileLock, Timeout
 
 from agent.evaluation.progress import Progress
-from agent.evaluation.results_file import RESULTS, append_result, cut_torn_line, read_results
+from agent.evaluation.results_file import RESULTS, append_result, read_results
 from tools.bootstrap import mean_interval
 from tools.errors import SouschefError, UsageError
-from tools.files import atomic_write, saying_what_the_disk_refused
+from tools.files import atomic_write, cut_torn_line, saying_what_the_disk_refused
 
 SETTINGS, METRICS = "settings.json", "metrics.json"
 _LOCK = ".lock"
