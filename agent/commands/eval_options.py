@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from agent.evaluation.runs import Evaluation, Metrics
 
 _NAMES_SHOWN = 30
+
+
+class RunOptions(TypedDict):
+    """What every evaluation takes under these names."""
+
+    out: Path
+    resume: bool
+    seed: int
+    workers: int
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,10 @@ class EvalOptions:
     workers: int
     as_json: bool
     minimums: Mapping[str, float]
+
+    @property
+    def run(self) -> RunOptions:
+        return {"out": self.out, "resume": self.resume, "seed": self.seed, "workers": self.workers}
 
 
 def eval_options(command: Callable[..., None]) -> Callable[..., None]:
