@@ -32,7 +32,8 @@ from agent.react import (
     grammar,
     instructions,
 )
-from agent.rendering import system_text, this_turn, thought_of, turns
+from agent.rendering import system_text, thought_of, turns
+from tools.citations import this_turn
 
 _MIN_ANSWER_TOKENS = 64
 _MOST_COPIED_TOKENS = 1500  # about 5,000 characters: the longest recipes

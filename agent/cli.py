@@ -5,7 +5,6 @@ Each command lives in its own module under agent/commands/ and is imported when 
 """
 
 import errno
-import importlib
 import io
 import logging
 import os
@@ -16,10 +15,10 @@ from typing import NoReturn
 
 import click
 
+from agent.commands.lazy_group import LazyCommands, LazyGroup
 from tools.errors import SouschefError
 
-# command: (module under agent.commands, one line of help)
-COMMANDS = {
+COMMANDS: LazyCommands = {
     "ask": ("ask", "Ask one question and read the answer."),
     "chat": ("chat", "Chat in the terminal; sessions are saved."),
     "eval": ("eval", "Judge models, prompts, indexes and policies by figures."),
@@ -33,25 +32,7 @@ COMMANDS = {
 _LONGEST_NAME = 80  # of a file, in a sentence
 
 
-class LazyGroup(click.Group):
-    """A click group whose commands are imported only when they run."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
-        if name not in COMMANDS:
-            return None
-        command = getattr(importlib.import_module(f"agent.commands.{COMMANDS[name][0]}"), name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
-
-
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="souschef")
 def souschef() -> None:
     """A cooking assistant that runs on your own machine."""

@@ -17,10 +17,11 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from agent.folding import is_long
 from agent.react import THOUGHT, ToolSpec
-from agent.rendering import attachments, this_turn, thought_of
+from agent.rendering import attachments, thought_of
 from prompts import fill, prompt
+from tools.citations import cited_hits, hit_numbers, this_turn
 from tools.index import Hit
-from tools.search import cited_hits, dish_words, estimate_tokens, split_query
+from tools.search import dish_words, estimate_tokens, split_query
 from tools.sentences import sentences
 from tools.summarize import LEAST_CHARACTERS_OF_A_TEXT, Summary
 from tools.untrusted import neutralise
@@ -54,8 +55,7 @@ def found(messages: Sequence[BaseMessage], max_tokens: int) -> list[Found]:
         return [Found(words["summary"], neutralise(artifact.text))]
     if isinstance(artifact, list):
         hits = [hit for hit in artifact if isinstance(hit, Hit)]
-        number = {hit.uid: n for n, hit in enumerate(cited_hits(this_turn(messages)), start=1)}
-        query = _query(messages)
+        number, query = hit_numbers(messages), _query(messages)
         return [_recipe(hit, number[hit.uid], query, words, max_tokens) for hit in _named(hits, query)]
     return []
 

@@ -13,8 +13,8 @@ from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResp
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langgraph.types import Command
 
-from agent.rendering import this_turn
 from prompts import prompt
+from tools.citations import this_turn
 
 REPEATED = "repeated"  # marks a ToolMessage that answers a call made before
 SECONDS = "seconds"  # how long a tool ran

@@ -35,12 +35,6 @@ def turns(messages: Sequence[BaseMessage], react: bool) -> list[list[Message]]:
     return [_joining_neighbours(turn) for turn in rendered]
 
 
-def this_turn(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
-    """The messages from the user's last one on."""
-    last = max((n for n, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
-    return messages[last:]
-
-
 def question(message: BaseMessage) -> str:
     """What a person wrote, without the files they attached."""
     return message.text

@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from agent.events import Answering, Event, ExitReason, Source, StepRecord, Timing, Turn
 from agent.limits import FORCED, SECONDS
 from agent.rendering import thought_of
+from tools.citations import cited_hits
 from tools.index import Hit
 from tools.summarize import Summary
 
@@ -20,7 +21,6 @@ class TurnRecord:
     def __init__(self, question: str) -> None:
         self.question = question
         self.messages: list[BaseMessage] = []
-        self.hits: list[Hit] = []
         self.parts: list[str] = []  # summaries of the parts of a long text that were read so far
         self._summary = ""
         self._answer = ""
@@ -64,14 +64,17 @@ class TurnRecord:
         self._steps.append(StepRecord(thought, tool, args, message.text, message.status == "error"))
         if isinstance(message.artifact, Summary):
             self._summary = message.artifact.text
-        elif tool == "recipe_search" and message.artifact:
-            known = {hit.uid for hit in self.hits}
-            self.hits += [hit for hit in message.artifact if hit.uid not in known]
+
+    @property
+    def hits(self) -> list[Hit]:
+        """The recipes that the searches of this turn found, each once, in the order of their numbers."""
+        return cited_hits(self.messages)
 
     @property
     def found(self) -> str:
         """The best that was found so far, of a length that an answer may have; empty if nothing was."""
-        best = self._summary or " ".join(filter(None, self.parts)) or (self.hits[0].text if self.hits else "")
+        hits = self.hits
+        best = self._summary or " ".join(filter(None, self.parts)) or (hits[0].text if hits else "")
         return (
             best if len(best) <= _MOST_CHARACTERS_FOUND else f"{best[:_MOST_CHARACTERS_FOUND].rstrip()} ..."
         )
@@ -89,18 +92,18 @@ class TurnRecord:
 
     def finish(self) -> Turn:
         """The turn as it is told."""
-        total = time.perf_counter() - self._started
+        total, hits = time.perf_counter() - self._started, tuple(self.hits)
         return Turn(
             question=self.question,
             answer=self._answer.strip(),
             steps=tuple(self._steps),
-            sources=tuple(Source(hit.uid, hit.name, hit.score) for hit in self.hits),
+            sources=tuple(Source(hit.uid, hit.name, hit.score) for hit in hits),
             exit_reason=self._exit_reason,
             input_tokens=self._input_tokens,
             output_tokens=self._output_tokens,
             timing=Timing(total, self._model_s, self._tools_s, self._first_s or total),
             model=self._model,
-            hits=tuple(self.hits),
+            hits=hits,
         )
 
     def _drop_unanswered_calls(self) -> None:

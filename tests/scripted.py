@@ -7,6 +7,7 @@ was sent. It does not obey a grammar; `obeys_grammar` only says how the agent is
 import re
 import time
 from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 from threading import Event
 
 from agent.engines.base import Decoding, FinishReason, Message, Usage
@@ -25,13 +26,14 @@ class ScriptedEngine:
         *replies: Reply,
         obeys_grammar: bool = True,
         adapters: frozenset[str] = frozenset(),
+        adapter_files: tuple[Path, ...] = (),
         context_tokens: int = 4096,
         piece_characters: int = 3,
         pause_s: float = 0.0,
     ) -> None:
         self.replies = replies
         self.obeys_grammar = obeys_grammar
-        self.adapters = adapters
+        self.adapters, self.adapter_files = adapters, adapter_files
         self.context_tokens = context_tokens
         self.piece_characters = piece_characters
         self.pause_s = pause_s  # before each piece

@@ -53,7 +53,7 @@ class RecordingEngine:
         self.inner = engine
         self.name, self.context_tokens = engine.name, engine.context_tokens
         self.obeys_grammar = engine.obeys_grammar
-        self.adapters = engine.adapters
+        self.adapters, self.adapter_files = engine.adapters, engine.adapter_files
         self.written: list[Written] = []
 
     def stream(

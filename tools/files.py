@@ -1,7 +1,8 @@
 """Files that others rely on: written beside, flushed to disk, then renamed into place.
 
-A reader sees the old file or the new one, never half of one, whenever the writer is killed. Checksums are
-sha256, in hexadecimal. What this leaves out: locking, which the recipe index does for its whole directory.
+A reader sees the old file or the new one, never half of one, whenever the writer is killed. A file of lines
+grows at its end instead, each line on disk at once. Checksums are sha256, in hexadecimal. Left out: locking,
+which the recipe index does for its whole directory.
 """
 
 import errno
@@ -66,6 +67,21 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         yield part
         flush_folder(part)
         replace_folder(part, folder)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line, which brings no line break, to the end of a file and flush it to disk."""
+    with saying_what_the_disk_refused(path), path.open("ab") as file:
+        file.write(line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def cut_torn_line(path: Path) -> None:
+    """Cut off what follows the last line break, so that the next line does not continue it."""
+    if path.is_file():
+        with saying_what_the_disk_refused(path), path.open("rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def flush_folder(folder: Path) -> None:

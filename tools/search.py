@@ -11,12 +11,13 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.prebuilt import InjectedState
 from pydantic import BaseModel, Field
 
 from prompts import prompt
+from tools.citations import hit_numbers
 from tools.index import Hit
 from tools.untrusted import neutralise
 
@@ -115,7 +116,8 @@ def search_recipes(
         before, avoid_before = _searched_before(messages)
         wanted, avoid = before or wanted or query, (*avoid_before, *avoid)
     hits = index.search(wanted, k, mode, avoid=tuple(dict.fromkeys([*avoid, *_ruled_out_by_user(messages)])))
-    return search_text(hits, max_tokens, count_tokens, _numbers(hits, messages)), hits
+    number = hit_numbers(messages, hits)
+    return search_text(hits, max_tokens, count_tokens, [number[hit.uid] for hit in hits]), hits
 
 
 def recipe_search_tool(
@@ -142,29 +144,6 @@ def recipe_search_tool(
         response_format="content_and_artifact",
         handle_tool_error=True,
     )
-
-
-def cited_hits(messages: Sequence[BaseMessage]) -> list[Hit]:
-    """What [1], [2] and so on mean: the hits of the newest turn that found any, each once, in that order."""
-    cited: dict[str, Hit] = {}
-    is_new_turn = False
-    for message in messages:
-        if isinstance(message, HumanMessage):
-            is_new_turn = True
-        elif isinstance(message, ToolMessage) and message.name == "recipe_search" and message.artifact:
-            cited = {} if is_new_turn else cited
-            is_new_turn = False
-            for hit in message.artifact:
-                cited.setdefault(hit.uid, hit)
-    return list(cited.values())
-
-
-def _numbers(hits: Sequence[Hit], messages: Sequence[BaseMessage]) -> list[int]:
-    """The number of each hit in its turn: the one it was found by before, else the next one."""
-    asked = max((n for n, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
-    uids = dict.fromkeys(hit.uid for hit in (*cited_hits(messages[asked:]), *hits))
-    number = {uid: n for n, uid in enumerate(uids, start=1)}
-    return [number[hit.uid] for hit in hits]
 
 
 def _ruled_out_by_user(messages: Sequence[BaseMessage]) -> tuple[str, ...]:

@@ -20,8 +20,8 @@ from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandle
 from pydantic_core import CoreSchema
 
 from prompts import prompt
+from tools.citations import cited_hits
 from tools.errors import UsageError
-from tools.search import cited_hits
 from tools.sentences import parts
 from tools.untrusted import neutralise
 

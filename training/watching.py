@@ -8,7 +8,6 @@ two runs with one seed write the same bytes. Left out: other trackers, most of w
 import importlib
 import json
 import math
-import os
 import shutil
 from collections import deque
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from tools.files import atomic_write, saying_what_the_disk_refused
+from tools.files import append_line, atomic_write, cut_torn_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +45,7 @@ class RunLog:
         self._scalars: Any = None
         if active:
             for name in (METRICS, TIMING):
-                _cut_torn_line(run / name)
+                cut_torn_line(run / name)
 
     def truncate_after(self, step: int) -> None:
         """Forget the steps after `step`, which a resumed run writes again; 0 forgets them all."""
@@ -190,18 +189,7 @@ def duration(seconds: float) -> str:
 
 def _append(path: Path, line: Mapping[str, Any]) -> None:
     plain = {key: _finite(value) if isinstance(value, float) else value for key, value in line.items()}
-    with saying_what_the_disk_refused(path), path.open("ab") as file:
-        file.write(json.dumps(plain, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Cut off what follows the last line break, so that the next line does not continue it."""
-    if not path.is_file():
-        return
-    with saying_what_the_disk_refused(path), path.open("rb+") as file:
-        file.truncate(file.read().rfind(b"\n") + 1)
+    append_line(path, json.dumps(plain, ensure_ascii=False, allow_nan=False).encode())
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

@@ -1,11 +1,10 @@
 """`souschef eval`: evaluations, each in a module of its own that is imported when it is called."""
 
-import importlib
-
 import click
 
-# command: (module under agent.commands, one line of help)
-_COMMANDS = {
+from agent.commands.lazy_group import LazyCommands, LazyGroup
+
+_COMMANDS: LazyCommands = {
     "agent": ("eval_agent", "Routes, arguments, answers and latency of whole turns."),
     "rag": ("eval_rag", "Answers with retrieval against the model's own."),
     "retrieval": ("eval_retrieval", "How well recipes are found: nDCG, recall, MRR, accuracy."),
@@ -15,25 +14,7 @@ _COMMANDS = {
 }
 
 
-class _Evaluations(click.Group):
-    """A click group whose commands are imported only when they run."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
-        if name not in _COMMANDS:
-            return None
-        command = getattr(importlib.import_module(f"agent.commands.{_COMMANDS[name][0]}"), name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in _COMMANDS.items()])
-
-
-@click.command(cls=_Evaluations)
+@click.command(cls=LazyGroup, lazy=_COMMANDS)
 def eval() -> None:
     """Judge a model, a prompt, an index or a policy by figures.
 

@@ -60,10 +60,7 @@ def agent(
         policy=policy,
         options=TurnOptions(first_action, step_limit, time_limit, temperature, max_tokens),
         base_url=base_url,
-        out=options.out,
-        resume=options.resume,
         limit=options.limit,
-        seed=options.seed,
-        workers=options.workers,
+        **options.run,
     )
     conclude(evaluation, options)

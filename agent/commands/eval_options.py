@@ -1,4 +1,4 @@
-"""What every evaluation's command shares: its options, the end of it, and what Ctrl-C says.
+"""What every evaluation's command shares: its options, and the end of it.
 
 A command takes the options as one value, and gives what it found to `conclude`, which prints it and holds it
 against each --min.
@@ -8,21 +8,30 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
+from agent.commands.stopping import saying_how_to_go_on
 from tools.errors import SouschefError, UsageError
 
 if TYPE_CHECKING:
     from agent.evaluation.runs import Evaluation, Metrics
 
 _NAMES_SHOWN = 30
+
+
+class RunOptions(TypedDict):
+    """What every evaluation takes under these names."""
+
+    out: Path
+    resume: bool
+    seed: int
+    workers: int
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,10 @@ class EvalOptions:
     workers: int
     as_json: bool
     minimums: Mapping[str, float]
+
+    @property
+    def run(self) -> RunOptions:
+        return {"out": self.out, "resume": self.resume, "seed": self.seed, "workers": self.workers}
 
 
 def eval_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -76,7 +89,7 @@ def eval_options(command: Callable[..., None]) -> Callable[..., None]:
         options = EvalOptions(
             out or _new_folder(name), resume, limit, seed, workers, as_json, parse_minimums(minimums)
         )
-        with _saying_how_to_go_on(options.out):
+        with saying_how_to_go_on(f"--out {options.out} --resume goes on after the finished cases"):
             command(*args, options=options, **kwargs)
 
     return with_options
@@ -177,22 +190,3 @@ def _show(metrics: "Metrics") -> None:
 def _new_folder(name: str) -> Path:
     """A folder that no other run writes."""
     return Path("runs") / f"eval-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-
-
-class _Stopped(click.ClickException):
-    """Ctrl-C in an evaluation: one sentence, and exit code 130."""
-
-    exit_code = 130
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"souschef: {self.message}", file=file, err=file is None)
-
-
-@contextmanager
-def _saying_how_to_go_on(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        raise _Stopped(
-            f"Stopped: the same command with --out {out} --resume goes on after the finished cases."
-        ) from stop

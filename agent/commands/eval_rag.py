@@ -71,9 +71,6 @@ def rag(
         judge_base_url=judge_base_url,
         embedder=embedder or DEFAULT_EMBEDDER,
         asking=Asking(temperature=temperature, max_tokens=max_tokens, seed=options.seed),
-        out=options.out,
-        resume=options.resume,
-        seed=options.seed,
-        workers=options.workers,
+        **options.run,
     )
     conclude(found, options)

@@ -65,10 +65,7 @@ def retrieval(
         modes=cast("tuple[Mode, ...]", modes) or MODES,
         recall_at=recall_at or RECALL_AT,
         split=split,
-        out=options.out,
-        resume=options.resume,
         limit=options.limit,
-        seed=options.seed,
-        workers=options.workers,
+        **options.run,
     )
     conclude(evaluation, options)

@@ -71,11 +71,8 @@ def summaries(
         nli=nli,
         toxicity=toxicity,
         toxicity_label=toxicity_label,
-        out=options.out,
-        resume=options.resume,
         limit=options.limit,
-        seed=options.seed,
-        workers=options.workers,
+        **options.run,
     )
     _warn(evaluation.metrics)
     if not options.as_json:

@@ -1,13 +1,13 @@
 """`souschef train`: fine-tune a model on one's own machine. The work is in training/."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import click
 
+from agent.commands.stopping import saying_how_to_go_on
 from tools.errors import TrainingError
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
@@ -153,26 +153,9 @@ def _train(
     run = out or Path("runs") / settings.name
     RunDirectory(run, settings).check(resume=resume)  # before the minutes that a model may take to load
     _quiet_libraries()
-    with _saying_how_to_go_on(run):
+    with saying_how_to_go_on(f"--resume goes on with the run in {run}"):
         start(settings, run, resume)
         _show(run, as_json)
-
-
-class _Stopped(click.ClickException):
-    """Ctrl-C in a run: one sentence, and exit code 130."""
-
-    exit_code = 130
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"souschef: {self.message}", file=file, err=file is None)
-
-
-@contextmanager
-def _saying_how_to_go_on(run: Path) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        raise _Stopped(f"Stopped: the same command with --resume goes on with the run in {run}.") from stop
 
 
 def _quiet_libraries() -> None:

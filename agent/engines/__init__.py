@@ -97,6 +97,15 @@ def shipped_adapters(model: str) -> dict[str, Path]:
     return {file.parent.name: file for file in sorted(SHIPPED_ADAPTERS.glob("*/adapter.gguf"))}
 
 
+def adapter_files(model: str) -> tuple[Path, ...]:
+    """The adapters that an engine gets by its model's name or path alone: see `Engine.adapter_files`."""
+    from tools.models import CATALOGUE, model_path
+
+    if model.startswith(_SERVER_PREFIX):
+        return ()
+    return tuple(shipped_adapters(model if model in CATALOGUE else model_path(model).name).values())
+
+
 def _served(
     name: str, base_url: str | None, context_tokens: int | None, grammar: ServerGrammar | None
 ) -> Engine:

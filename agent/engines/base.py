@@ -6,6 +6,7 @@ of thoughts, tools or recipes. A new engine is a class with these members and on
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from typing import Literal, Protocol, TypedDict
 
@@ -52,6 +53,7 @@ class Engine(Protocol):
     context_tokens: int  # what prompt and answer may take together
     obeys_grammar: bool  # where it does not, `Decoding.grammar` is passed over
     adapters: frozenset[str]  # the names that `Decoding.adapter` may take
+    adapter_files: tuple[Path, ...]  # the weights of all that it was given, those that are always on first
 
     def stream(
         self, messages: Sequence[Message], decoding: Decoding, cancelled: Event | None = None

@@ -49,8 +49,10 @@ class GgufEngine:
         self.name = name or path.stem
         self._always, named = [adapter] if adapter else [], dict(adapters or {})
         self._named, self.adapters = list(named), frozenset(named)
-        files = [*self._always, *named.values()]
-        self._server = LlamaServer(path, context_tokens or DEFAULT_CONTEXT_TOKENS, threads, files)
+        self.adapter_files: tuple[Path, ...] = (*self._always, *named.values())
+        self._server = LlamaServer(
+            path, context_tokens or DEFAULT_CONTEXT_TOKENS, threads, self.adapter_files
+        )
         facts = self._server.facts()
         self.context_tokens = checked_context(context_tokens, facts["n_ctx_train"], self.name)
         self.obeys_grammar = facts["vocab_type"] != _SENTENCEPIECE

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.engines.base import Decoding, FinishReason, Message, Usage
 from agent.engines.grammar import checked_grammar
-from agent.engines.hf_loading import Quantization, end_tokens, load_model, load_tokenizer
+from agent.engines.hf_loading import ADAPTER_WEIGHTS, Quantization, end_tokens, load_model, load_tokenizer
 from agent.engines.hf_sampling import GrammarMask, next_token, seeded
 from agent.engines.templates import TemplateRefused, fold_system, join_contents, keeps_system
 from agent.engines.text import (
@@ -62,6 +62,7 @@ class HfEngine:
     ) -> None:
         _set_threads(threads)
         self.name = name or path.name
+        self.adapter_files: tuple[Path, ...] = (adapter / ADAPTER_WEIGHTS,) if adapter else ()
         self._tokenizer = load_tokenizer(path, adapter)
         self._model: Any = load_model(path, quantize, adapter)
         trained = int(self._model.config.get_text_config().max_position_embeddings)

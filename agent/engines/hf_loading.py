@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 Quantization = Literal["4bit", "8bit"]
+ADAPTER_WEIGHTS = "adapter_model.safetensors"  # in a folder of peft
 
 
 @one_at_a_time
@@ -71,8 +72,8 @@ def _check_adapter(path: Path, adapter: Path) -> None:
             f"{path.name} is a Hugging Face model, which takes no adapter but a folder of peft: "
             f"{adapter} is none."
         )
-    if not looks_whole(adapter / "adapter_model.safetensors"):
-        raise ModelFileError(f"{adapter} has no whole adapter_model.safetensors: copy it here again.")
+    if not looks_whole(adapter / ADAPTER_WEIGHTS):
+        raise ModelFileError(f"{adapter} has no whole {ADAPTER_WEIGHTS}: copy it here again.")
 
 
 def _adapted(model: Any, adapter: Path, *, merge: bool) -> Any:

@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Generator, Sequence
 from functools import partial
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,6 +51,7 @@ class OpenAIEngine:
         self.name = model
         self.obeys_grammar = grammar is not None
         self.adapters = frozenset[str]()
+        self.adapter_files: tuple[Path, ...] = ()
         self._grammar = grammar
         self._url = _address(base_url)
         self._timeout_s = answer_timeout_s

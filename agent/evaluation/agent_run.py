@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.evaluation.adapters_recorded import adapters_sha256
 from agent.evaluation.agent_cases import AgentCase, fingerprint, read_cases, sampled
 from agent.evaluation.agent_scores import summarize_turns
 from agent.evaluation.agent_turns import AgentParts, TurnOptions, judge_case
@@ -50,9 +51,11 @@ def evaluate_agent(
             "cases": cases if isinstance(cases, str) else str(cases) if isinstance(cases, Path) else "given",
             "cases_sha256": fingerprint(chosen),
             "model": parts.engine.name,
+            "adapters": adapters_sha256(parts.engine),
             "index": str(index) if isinstance(index, Path) else "embedded" if index is None else "given",
             "recipes": parts.index.count,
             "policy": parts.policy.name,
+            "policy_adapters": _policy_adapters(parts.policy),
             **vars(options),
             "limit": limit,
             "seed": seed,
@@ -65,6 +68,12 @@ def evaluate_agent(
     metrics = summarize_turns(chosen, results, seed)
     run.finish(metrics)
     return Evaluation(metrics, results, out)
+
+
+def _policy_adapters(policy: "Policy") -> list[str] | None:
+    from agent.policy import PromptedPolicy
+
+    return adapters_sha256(policy.engine) if isinstance(policy, PromptedPolicy) else None
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from agent.build import build_agent
 from agent.engines import DEFAULT_MODEL, load_engine
 from agent.engines.base import Engine
 from agent.evaluation import judge as judging
+from agent.evaluation.adapters_recorded import adapters_sha256
 from agent.evaluation.ingredients import Vocabulary
 from agent.evaluation.rag_cases import Dish, Split, index_of, split_file
 from agent.evaluation.rag_metrics import ANSWERS, rag_metrics
@@ -73,7 +74,9 @@ def evaluate_rag(
         **_settings(recipes, split, dishes, asking),
         "shuffled": shuffle,
         "model": _name(model),
+        "adapters": adapters_sha256(model),
         "judge": None if judge is None else _name(judge),
+        "judge_adapters": None if judge is None else adapters_sha256(judge),
         "embedder": identity(made_by).name,
         "seed": seed,
     }

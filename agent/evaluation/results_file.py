@@ -5,13 +5,12 @@ other kind, which is named and left to the user.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tools.errors import SouschefError
-from tools.files import saying_what_the_disk_refused
+from tools.files import append_line
 
 RESULTS = "results.jsonl"
 
@@ -27,20 +26,10 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     return [_result(path, number, line) for number, line in enumerate(lines, start=1)]
 
 
-def cut_torn_line(path: Path) -> None:
-    """Cut off what follows the last line break, so that the next line does not continue it."""
-    if path.is_file():
-        with saying_what_the_disk_refused(path), path.open("rb+") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)
-
-
 def append_result(path: Path, result: Mapping[str, Any]) -> None:
     """Write a result to disk. Raises ValueError for numbers that JSON has no word for, such as NaN."""
-    line = json.dumps(result, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
-    with saying_what_the_disk_refused(path), path.open("ab") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    line = json.dumps(result, ensure_ascii=False, allow_nan=False)
+    append_line(path, line.encode("utf-8", "replace"))
 
 
 def _result(path: Path, number: int, line: bytes) -> dict[str, Any]:

@@ -28,12 +28,11 @@ from agent.evaluation.retrievers import (
     ranking,
     recipe_documents,
 )
-from agent.evaluation.runs import Evaluation, EvaluationRun
+from agent.evaluation.runs import Evaluation, EvaluationRun, drawn
 from tools.embed import DEFAULT_EMBEDDER, Embedder, identity, load_embedder
 from tools.errors import SouschefError, UsageError
 from tools.index import MODES, Mode, RecipeIndex, embedded_index
 from tools.recipes import embedded_recipes
-from tools.seeds import text_seed
 
 RECALL_AT = (1, 3, 10, 50)  # 3 is what the agent reads; up to 50 deep a hybrid search ranks the same
 _SHOWN = 10  # of a ranking, in a result
@@ -66,7 +65,9 @@ def evaluate_retrieval(
     documents = _documents(asked, index)
     by_uid = {document.uid: document for document in documents}
     _check_found(asked, by_uid)
-    queries = _drawn(asked.queries, limit, seed)
+    if limit is not None and limit < 1:
+        raise UsageError(f"A limit of {limit} leaves no question: give at least 1.")
+    queries = drawn(asked.queries, limit, seed)
     made_by = _embedders(embedders, index)
     settings = {
         "evaluation": "retrieval",
@@ -198,14 +199,3 @@ def _cutoffs(recall_at: Sequence[int]) -> tuple[int, ...]:
     if not recall_at or min(recall_at) < 1:
         raise UsageError(f"Recall at {list(recall_at)} means nothing: give ranks of 1 and more.")
     return tuple(sorted(set(recall_at)))
-
-
-def _drawn(queries: Sequence[Query], limit: int | None, seed: int) -> list[Query]:
-    """As many queries as the limit leaves, in the order of the file."""
-    if limit is not None and limit < 1:
-        raise UsageError(f"A limit of {limit} leaves no question: give at least 1.")
-    if limit is None or limit >= len(queries):
-        return list(queries)
-    chosen = sorted(queries, key=lambda query: text_seed(seed, query.id))[:limit]
-    ids = {query.id for query in chosen}
-    return [query for query in queries if query.id in ids]

@@ -16,10 +16,11 @@ from typing import Any, Protocol, TypeVar
 from filelock import FileLock, Timeout
 
 from agent.evaluation.progress import Progress
-from agent.evaluation.results_file import RESULTS, append_result, cut_torn_line, read_results
+from agent.evaluation.results_file import RESULTS, append_result, read_results
 from tools.bootstrap import mean_interval
 from tools.errors import SouschefError, UsageError
-from tools.files import atomic_write, saying_what_the_disk_refused
+from tools.files import atomic_write, cut_torn_line, saying_what_the_disk_refused
+from tools.seeds import text_seed
 
 SETTINGS, METRICS = "settings.json", "metrics.json"
 _LOCK = ".lock"
@@ -76,6 +77,12 @@ def summarize_metric(
         return None, {"low": None, "high": None, "n": 0}
     found = mean_interval(known, seed=seed)
     return found.mean, {"low": found.low, "high": found.high, "n": found.n}
+
+
+def drawn(cases: Sequence[C], limit: int | None, seed: int) -> list[C]:
+    """At most `limit` of the cases in their order; the seed and their ids decide which."""
+    kept = {case.id for case in sorted(cases, key=lambda case: text_seed(seed, case.id))[:limit]}
+    return [case for case in cases if case.id in kept]
 
 
 class EvaluationRun:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.evaluation.article_files import ArticleRow, read_articles
-from agent.evaluation.runs import Evaluation, EvaluationRun, Metrics
+from agent.evaluation.runs import Evaluation, EvaluationRun, Metrics, drawn
 from agent.evaluation.scorers import Entailment, Toxicity
 from agent.evaluation.shots import checked_counts
 from agent.evaluation.summary_figures import TOXICITY, TOXICITY_STD, differences, means
@@ -23,7 +23,6 @@ from agent.evaluation.summary_writers import Wanted, Writer, identity, summary_w
 from tools.bootstrap import LEVEL, RESAMPLES
 from tools.errors import SouschefError
 from tools.files import sha256
-from tools.seeds import text_seed
 from tools.sentences import sentences
 from tools.summarize import Policy
 from tools.text_metrics import (
@@ -94,7 +93,7 @@ def evaluate_summaries(
     wanted = Wanted(policies, checked_counts(shots), model, base_url)
     rows = read_articles(Path(file))
     pool = read_articles(Path(shots_from)) if shots_from is not None else rows
-    judged = _drawn(rows, limit, seed)
+    judged = drawn(rows, limit, seed)
     settings = {
         "evaluation": "summaries",
         "file": _file_record(file),
@@ -118,13 +117,6 @@ def evaluate_summaries(
         metrics = _metrics(results, [writer.name for writer in writers], examples, seed)
     run.finish(metrics)
     return Evaluation(metrics, results, run.out)
-
-
-def _drawn(rows: Sequence[ArticleRow], limit: int | None, seed: int) -> list[ArticleRow]:
-    """So many rows, in the file's order; which ones, the seed and their ids decide."""
-    drawn = sorted(rows, key=lambda row: text_seed(seed, row.id))[:limit]
-    kept = {row.id for row in drawn}
-    return [row for row in rows if row.id in kept]
 
 
 def _file_record(file: Path | str) -> dict[str, str]:

@@ -20,7 +20,7 @@ class WatchedEngine:
         self.name = engine.name
         self.context_tokens = engine.context_tokens
         self.obeys_grammar = engine.obeys_grammar
-        self.adapters = engine.adapters
+        self.adapters, self.adapter_files = engine.adapters, engine.adapter_files
         self.steps = self.refused = 0
         self.decisions_only = False  # end an answer once it has begun: that it is one was the decision
 

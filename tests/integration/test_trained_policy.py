@@ -185,5 +185,6 @@ def test_a_named_adapter_is_on_for_the_texts_that_name_it(tmp_path: Path) -> Non
     [adapted] = written(GgufEngine(Path(base), adapter=lora), "")
     named = GgufEngine(Path(base), adapters={"ours": lora})
     assert named.adapters == {"ours"}
+    assert named.adapter_files == (lora,)
     assert written(named, "", "ours", "") == [plain, adapted, plain]
     assert plain != adapted

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.engines import load_engine
+from agent.engines import DEFAULT_MODEL, adapter_files, load_engine
 from tools.errors import SouschefError, UsageError
 
 
@@ -48,3 +48,10 @@ def test_importing_the_engines_imports_no_heavy_library() -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_adapters_that_come_with_a_model_are_known_before_it_is_loaded() -> None:
+    assert [file.parts[-3:] for file in adapter_files(DEFAULT_MODEL)] == [
+        ("adapters", "react", "adapter.gguf")
+    ]
+    assert adapter_files(f"openai/{DEFAULT_MODEL}") == adapter_files("gpt2-cnn") == ()

@@ -22,7 +22,9 @@ from agent.commands.eval_options import flat
 from agent.evaluation.agent_cases import AgentCase, Expected, sampled
 from agent.evaluation.agent_scores import METRIC_NAMES, Taken, baselines, confusion, percentiles, scores
 from agent.evaluation.agent_turns import TurnOptions
+from agent.policy import PromptedPolicy
 from tools.errors import SouschefError, UsageError
+from tools.files import sha256
 
 ROUTING = ("route_accuracy", "route_accuracy_by_route")
 FIRST = TurnOptions(first_action=True)
@@ -128,6 +130,26 @@ def test_a_resumed_run_must_ask_the_same_cases(tmp_path: Path) -> None:
     evaluated(ScriptedEngine(answer("Hm.")), cases(1), out=tmp_path / "run")
     with pytest.raises(UsageError, match="cases_sha256"):
         evaluated(ScriptedEngine(answer("Hm.")), cases(2), out=tmp_path / "run", resume=True)
+
+
+def test_a_resumed_run_must_have_the_same_adapter(tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter.gguf"
+    adapter.write_bytes(b"as it was")
+    engine = ScriptedEngine(answer("Hm."), adapter_files=(adapter,))
+    found = evaluated(engine, cases(1), out=tmp_path / "run")
+    assert evaluated(engine, cases(1), out=tmp_path / "run", resume=True) == found
+    adapter.write_bytes(b"trained again")
+    with pytest.raises(UsageError, match="begun with adapters ="):
+        evaluated(engine, cases(1), out=tmp_path / "run", resume=True)
+
+
+def test_an_adapter_of_the_policy_is_recorded_too(tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter.gguf"
+    adapter.write_bytes(b"weights")
+    policy = PromptedPolicy(ScriptedEngine("Short.", adapter_files=(adapter,)))
+    evaluated(ScriptedEngine(answer("Hm.")), cases(1), policy=policy, out=tmp_path / "run")
+    settings = json.loads((tmp_path / "run/settings.json").read_bytes())
+    assert (settings["adapters"], settings["policy_adapters"]) == (None, [sha256(adapter)])
 
 
 def test_several_workers_find_the_same_as_one() -> None:

@@ -14,6 +14,7 @@ from agent.evaluation.rag import evaluate_rag
 from agent.evaluation.rag_cases import index_of, split_file
 from agent.evaluation.runs import Evaluation
 from tools.errors import UsageError
+from tools.files import sha256
 
 SEARCH = call("recipe_search", '{"query": "soup"}')
 INDEXED: list[dict[str, Any]] = [
@@ -176,3 +177,14 @@ def test_too_few_dishes_are_said_so(recipes: Path) -> None:
         split_file(recipes, 3).sample(3, 0)
     with pytest.raises(UsageError, match=r"choose --index-rows from 1 to 4\.$"):
         split_file(recipes, 5)
+
+
+def test_the_adapters_of_both_models_are_recorded(recipes: Path, tmp_path: Path) -> None:
+    mine, judges = tmp_path / "mine.gguf", tmp_path / "judges.gguf"
+    for adapter in (mine, judges):
+        adapter.write_text(adapter.name)
+    engine = ScriptedEngine(answer("Boil peas."), adapter_files=(mine,))
+    judge = ScriptedEngine("A", adapter_files=(judges,))
+    run(recipes, engine, judge=judge, out=tmp_path / "run")
+    settings = json.loads((tmp_path / "run/settings.json").read_bytes())
+    assert (settings["adapters"], settings["judge_adapters"]) == ([sha256(mine)], [sha256(judges)])

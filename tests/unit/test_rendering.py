@@ -9,7 +9,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from agent.rendering import attachments, system_text, this_turn, thought_of, turns
+from agent.rendering import attachments, system_text, thought_of, turns
+from tools.citations import this_turn
 
 
 def thinking(thought: str, text: str = "", *calls: tuple[str, dict[str, object]]) -> AIMessage:

@@ -9,9 +9,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCa
 from scripted import count_words
 
 from prompts import prompt
+from tools.citations import cited_hits
 from tools.index import Hit
 from tools.recipes import Recipe
-from tools.search import cited_hits, recipe_search_tool, search_recipes, search_text, split_query
+from tools.search import recipe_search_tool, search_recipes, search_text, split_query
 
 
 def hit(
