@@ -40,10 +40,10 @@ def load_base(model: str, quantize: Quantization = "", precision: Precision = "f
     """
     from transformers import AutoModelForCausalLM
 
-    if adapter := adapter_at(model):
-        return _merged(adapter, quantize, precision)
-    if model not in CATALOGUE and is_policy(expanded(model)):
-        model = str(read_policy(expanded(model)).path)
+    policy = _policy_at(model)
+    if policy and policy.card.kind == "adapter":
+        return _merged(policy, quantize, precision)
+    model = str(policy.path) if policy else model
     path = base_path(model)
     loaded, report = _load(AutoModelForCausalLM, path, quantize, precision)
     if report["missing_keys"]:  # transformers fills them with random numbers
@@ -53,10 +53,14 @@ def load_base(model: str, quantize: Quantization = "", precision: Precision = "f
 
 def adapter_at(model: str) -> PolicyFolder | None:
     """The adapter of an earlier run, where `model` names such a run."""
+    policy = _policy_at(model)
+    return policy if policy and policy.card.kind == "adapter" else None
+
+
+def _policy_at(model: str) -> PolicyFolder | None:
     if model in CATALOGUE or not is_policy(expanded(model)):
         return None
-    policy = read_policy(expanded(model))
-    return policy if policy.card.kind == "adapter" else None
+    return read_policy(expanded(model))
 
 
 def original_base(model: str) -> str:

@@ -5,7 +5,9 @@ policy in it is what `souschef summarize --policy` loads, and what a PPO run may
 TRL can do to rows; they come tokenised, so that training and use show the model the same tokens.
 """
 
-from collections.abc import Callable, Sequence
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +37,14 @@ def run_sft(config: SFTConfig, out: Path, resume: bool = False) -> Path:
     examples = load_examples(config, tokenizer)
     run.open(resume=resume)
     supervised = SupervisedRun(config, run, processes, model)
-    supervised.learn(
-        [example.columns() for example in examples.train],
-        _trainer(tokenizer),
-        {"dataset_kwargs": {"skip_prepare_dataset": True}},
-        _TOLD,
-        lambda: evaluate(model, tokenizer, examples.held_out, config.eval_batch_size),
-    )
+    with _scoring_completions_alone():
+        supervised.learn(
+            [example.columns() for example in examples.train],
+            _trainer(tokenizer),
+            {"dataset_kwargs": {"skip_prepare_dataset": True}},
+            _TOLD,
+            lambda: evaluate(model, tokenizer, examples.held_out, config.eval_batch_size),
+        )
     _hand_over(run, processes, model, tokenizer, config, examples)
     return run.path
 
@@ -81,7 +84,6 @@ def _trainer(tokenizer: Any) -> Callable[..., Any]:
         from trl.trainer.sft_config import SFTConfig as TRLConfig
         from trl.trainer.sft_trainer import SFTTrainer
 
-        _score_completions_alone()
         return quiet_trainer(
             SFTTrainer,
             model=model,
@@ -95,16 +97,23 @@ def _trainer(tokenizer: Any) -> Callable[..., Any]:
     return make
 
 
-def _score_completions_alone() -> None:
-    """Have TRL compute the vocabulary's logits at completions alone on a CPU too, as it does on GPUs.
+@contextmanager
+def _scoring_completions_alone() -> Iterator[None]:
+    """Within it TRL computes the vocabulary's logits at completions alone on a CPU too, as it does on GPUs.
 
     It takes every position where it has no Triton, for the sake of compilers that want fixed shapes; here the
     prompts' logits would cost more than the rest of a small model.
     """
-    from trl.trainer import utils
-
-    if hasattr(utils, "_use_triton"):
-        utils._use_triton = lambda _: True
+    utils: Any = importlib.import_module("trl.trainer.utils")
+    known = getattr(utils, "_use_triton", None)
+    if known is None:
+        yield
+        return
+    utils._use_triton = lambda _: True
+    try:
+        yield
+    finally:
+        utils._use_triton = known
 
 
 def _hand_over(

@@ -1,5 +1,6 @@
 """Supervised fine-tuning with TRL: a tiny GPT-2 of random weights, with GPT-2's real tokenizer."""
 
+import importlib
 import json
 import shutil
 import warnings
@@ -200,6 +201,13 @@ def test_a_run_tells_nobody_and_writes_nothing_to_stdout(
     monkeypatch.setattr(trl.trainer.base_trainer, "send_telemetry", lambda **what: told.append(what))
     run_sft(replace(config, steps=1), tmp_path / "run")
     assert (told, capfd.readouterr()) == ([], ("", ""))
+
+
+def test_what_a_run_changes_in_trl_is_put_back(config: SFTConfig, tmp_path: Path) -> None:
+    utils: Any = importlib.import_module("trl.trainer.utils")
+    known = utils._use_triton
+    run_sft(replace(config, steps=1), tmp_path / "run")
+    assert utils._use_triton is known
 
 
 def test_micro_batches_learn_what_the_whole_batch_learns(config: SFTConfig, tmp_path: Path) -> None:
