@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 # without plugins that only the other tests use: a second less
 UNIT := $(BIN)/python -m pytest -p no:benchmark -p no:codspeed -p no:recording -p no:socket tests/unit
 
+SLOW := $(BIN)/python -m pytest tests/integration tests/standard
+
 QUESTION ?= How do I make banana bread?
 
 .PHONY: ask chat test check format benchmarks train-adapters clean
@@ -17,9 +19,10 @@ ask: $(READY)  ## Ask the question that this project is measured by
 chat: $(READY)  ## Chat in the terminal
 	$(BIN)/souschef chat
 
-test: $(READY)  ## Every test: seconds without models, then minutes with them
+test: $(READY)  ## Every test: seconds without models, then minutes with them, some two at a time
 	$(UNIT)
-	$(BIN)/python -m pytest tests/integration tests/standard
+	$(SLOW) -m alone
+	$(SLOW) -m "not alone" --numprocesses 2 --dist loadfile --benchmark-disable
 
 check: $(READY)  ## What every commit must pass
 	$(BIN)/ruff format --check .

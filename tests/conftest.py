@@ -2,7 +2,9 @@
 
 Property tests have no deadline: on a busy machine a slow example says nothing about the code. Where CI is set
 they draw the same examples every time, elsewhere new ones. Unit tests run without torch, whose import alone
-takes seconds. Before the first of the other tests the embedded models are fetched and their index is built:
+takes seconds. Tests that run beside others (pytest-xdist) have cores of their own: threads that wait for one
+another lose whole time slices where others want their core. Those marked `alone` measure time and run with
+all cores. Before the first of the other tests the embedded models are fetched and their index is built:
 tests see what a user sees every time after the first; the first use itself is tested with a cache of its own.
 """
 
@@ -19,6 +21,11 @@ settings.load_profile("souschef")
 
 # A shell starts its background jobs with Ctrl-C ignored, and what they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_worker, _workers = os.environ.get("PYTEST_XDIST_WORKER"), os.environ.get("PYTEST_XDIST_WORKER_COUNT")
+if _worker and _workers and hasattr(os, "sched_setaffinity"):  # before anything counts the cores
+    _cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, _cores[int(_worker[2:]) % len(_cores) :: int(_workers)])
 
 _UNIT = Path(__file__).parent / "unit"
 

@@ -16,6 +16,8 @@ import pytest
 
 from agent.cli import main
 
+pytestmark = pytest.mark.alone
+
 COMMAND = [sys.executable, "-m", "agent"]
 BREAD = "How do I make banana bread?"
 NOTICE = (

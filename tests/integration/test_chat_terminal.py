@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from chat_terminal import CHAT, Terminal
 
+pytestmark = pytest.mark.alone
+
 ARTICLE = (
     "The town council met on Monday evening to talk about the old bridge. It was built in 1903 and can no "
     "longer carry lorries. Repairing it would cost two million euros, a new one five. Most of those who "

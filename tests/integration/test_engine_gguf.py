@@ -19,6 +19,8 @@ from tools.errors import ModelFileError, SouschefError, UsageError
 from tools.models import model_path
 from tools.untrusted import neutralise
 
+pytestmark = pytest.mark.alone
+
 SYSTEM: Message = {"role": "system", "content": "You are a cook."}
 QUESTION: Message = {"role": "user", "content": "How do I boil an egg?"}
 LONG: Message = {"role": "user", "content": "Take eggs, ham and flour. " * 400}  # seconds of prompt to read

@@ -16,6 +16,8 @@ from agent.engines.hf import HfEngine
 from agent.engines.hf_sampling import nucleus, penalised
 from tools.errors import SouschefError, UsageError
 
+pytestmark = pytest.mark.alone
+
 SYSTEM: Message = {"role": "system", "content": "You are a cook."}
 QUESTION: Message = {"role": "user", "content": "How do I boil an egg?"}
 REPLY: Message = {"role": "assistant", "content": "Gently."}

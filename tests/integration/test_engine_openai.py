@@ -15,6 +15,8 @@ from agent.engines.openai import OpenAIEngine
 from tools.errors import SouschefError
 from tools.models import model_path
 
+pytestmark = pytest.mark.alone
+
 QUESTION: Message = {"role": "user", "content": "How do I boil an egg?"}
 LONG: Message = {"role": "user", "content": "Take eggs, ham and flour. " * 400}
 
