@@ -1,4 +1,4 @@
-"""The adapters that ship can be trained again: a fast run of the whole chain comes a stated part of the way."""
+"""The adapters that ship can be trained again: a fast run of it all comes a stated part of the way."""
 
 from contextlib import closing
 from pathlib import Path
