@@ -56,6 +56,7 @@ def load_engine(
         return _served(model.removeprefix(_SERVER_PREFIX), base_url, context_tokens, server_grammar)
     _only(model, "a local model", base_url=base_url, server_grammar=server_grammar)
 
+    from agent.engines import shipped
     from tools.models import CATALOGUE, model_path
 
     if model in CATALOGUE and CATALOGUE[model].role == "embedder":
@@ -73,7 +74,7 @@ def load_engine(
             context_tokens=context_tokens,
             threads=threads,
             adapter=adapter,
-            adapters=shipped_adapters(files.name) if adapter is None else None,
+            adapters=shipped.for_llama_cpp(files.name) if adapter is None else None,
             plain=plain,
         )
     from agent.engines.hf import HfEngine
@@ -85,16 +86,9 @@ def load_engine(
         threads=threads,
         quantize=quantize or _QUANTIZED.get(model),
         adapter=adapter,
+        adapters=shipped.for_transformers(files.path) if adapter is None else None,
         plain=plain,
     )
-
-
-def shipped_adapters(model: str) -> dict[str, Path]:
-    """The adapters that come with Souschef for a model, by name: GGUF files for llama.cpp."""
-    if model != DEFAULT_MODEL:
-        return {}
-    folder = Path(__file__).parents[1] / "adapters"
-    return {file.parent.name: file for file in sorted(folder.glob("*/adapter.gguf"))}
 
 
 def _served(
