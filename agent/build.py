@@ -61,7 +61,7 @@ def build_agent(
         temperature=temperature,
         max_tokens=max_tokens,
         seed=seed,
-        grounded=running.name in _TOO_SMALL_TO_RETELL,
+        grounded=taught or running.name in _TOO_SMALL_TO_RETELL,
         examples=examples() if tools is None and not taught else [],
         adapter=REACT_ADAPTER if taught else "",
     )

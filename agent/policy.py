@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.engines import SHIPPED_ADAPTERS, load_engine
+from agent.engines import load_engine, shipped
 from agent.engines.base import Decoding, Engine, Message, Usage
 from agent.stopping import TurnStopped, current_stop
 from prompts import fill, prompt
@@ -110,7 +110,7 @@ def _suiting(engine: Engine) -> Prompting:
     """The shipped summarizer's where the engine carries its adapter, else a prompt for any model."""
     if SUMMARIZER_ADAPTER not in engine.adapters:
         return _untrained(engine)
-    return _as_trained(read_policy(SHIPPED_ADAPTERS / SUMMARIZER_ADAPTER).card, SUMMARIZER_ADAPTER)
+    return _as_trained(read_policy(shipped.ADAPTERS / SUMMARIZER_ADAPTER).card, SUMMARIZER_ADAPTER)
 
 
 def _untrained(engine: Engine) -> Prompting:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from agent import cli
 from agent.adapters import react_data, summary_data
-from agent.engines import SHIPPED_ADAPTERS
+from agent.engines import shipped
 from tools.errors import SouschefError, TrainingError
 from tools.files import atomic_folder, atomic_write
 
@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
             if options.fast:
                 _check(stage, options.out)
             if options.ship and stage.ships_as:
-                ship(options.out / stage.name / "policy", SHIPPED_ADAPTERS / stage.ships_as)
+                ship(options.out / stage.name / "policy", shipped.ADAPTERS / stage.ships_as)
     except SouschefError as error:
         _log.error("%s", error)
         return error.exit_code

@@ -16,7 +16,6 @@ from tools.errors import ModelFileError, UsageError
 __all__ = ["Decoding", "Engine", "FinishReason", "Message", "Usage", "load_engine"]
 
 DEFAULT_MODEL = "smollm2-135m"
-SHIPPED_ADAPTERS = Path(__file__).parents[1] / "adapters"  # to the default model, each a policy's folder
 Quantization = Literal["4bit", "8bit"]
 ServerGrammar = Literal["llama.cpp", "vllm"]
 
@@ -57,6 +56,7 @@ def load_engine(
         return _served(model.removeprefix(_SERVER_PREFIX), base_url, context_tokens, server_grammar)
     _only(model, "a local model", base_url=base_url, server_grammar=server_grammar)
 
+    from agent.engines import shipped
     from tools.models import CATALOGUE, model_path
 
     if model in CATALOGUE and CATALOGUE[model].role == "embedder":
@@ -74,7 +74,7 @@ def load_engine(
             context_tokens=context_tokens,
             threads=threads,
             adapter=adapter,
-            adapters=shipped_adapters(files.name) if adapter is None else None,
+            adapters=shipped.for_llama_cpp(files.name) if adapter is None else None,
             plain=plain,
         )
     from agent.engines.hf import HfEngine
@@ -86,24 +86,24 @@ def load_engine(
         threads=threads,
         quantize=quantize or _QUANTIZED.get(model),
         adapter=adapter,
+        adapters=shipped.for_transformers(files.path) if adapter is None else None,
         plain=plain,
     )
 
 
-def shipped_adapters(model: str) -> dict[str, Path]:
-    """The adapters that come with Souschef for a model, by name: GGUF files for llama.cpp."""
-    if model != DEFAULT_MODEL:
-        return {}
-    return {file.parent.name: file for file in sorted(SHIPPED_ADAPTERS.glob("*/adapter.gguf"))}
-
-
 def adapter_files(model: str) -> tuple[Path, ...]:
     """The adapters that an engine gets by its model's name or path alone: see `Engine.adapter_files`."""
+    from agent.engines import shipped
     from tools.models import CATALOGUE, model_path
 
     if model.startswith(_SERVER_PREFIX):
         return ()
-    return tuple(shipped_adapters(model if model in CATALOGUE else model_path(model).name).values())
+    if model in CATALOGUE:
+        return tuple(shipped.for_llama_cpp(model).values())
+    files = model_path(model)
+    if files.format == "gguf":
+        return tuple(shipped.for_llama_cpp(files.name).values())
+    return tuple(folder / shipped.WEIGHTS for folder in shipped.for_transformers(files.path).values())
 
 
 def _served(

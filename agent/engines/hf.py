@@ -5,7 +5,7 @@ cancelled stream between them, keeps the keys and values of the last prompt, and
 grammar as the gguf engine. Left out: batches and beams, since an assistant serves one person.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from agent.engines.base import Decoding, FinishReason, Message, Usage
 from agent.engines.grammar import checked_grammar
-from agent.engines.hf_loading import ADAPTER_WEIGHTS, Quantization, end_tokens, load_model, load_tokenizer
+from agent.engines.hf_adapters import AdapterSwitch
+from agent.engines.hf_loading import Quantization, end_tokens, load_model, load_tokenizer
 from agent.engines.hf_sampling import GrammarMask, next_token, seeded
+from agent.engines.shipped import WEIGHTS
 from agent.engines.templates import TemplateRefused, fold_system, join_contents, keeps_system
 from agent.engines.text import (
     PENALTY_WINDOW_TOKENS,
@@ -44,10 +46,12 @@ class _Step:
 
 
 class HfEngine:
-    """A transformers model in this process; see `Engine` for the members."""
+    """A transformers model in this process; see `Engine` for the members.
+
+    `adapter` is a LoRA that is always on; each of `adapters` is on where a `Decoding` names it.
+    """
 
     obeys_grammar = True
-    adapters = frozenset[str]()
 
     def __init__(
         self,
@@ -58,13 +62,17 @@ class HfEngine:
         threads: int | None = None,
         quantize: Quantization | None = None,
         adapter: Path | None = None,
+        adapters: Mapping[str, Path] | None = None,
         plain: bool = False,
     ) -> None:
         _set_threads(threads)
-        self.name = name or path.name
-        self.adapter_files: tuple[Path, ...] = (adapter / ADAPTER_WEIGHTS,) if adapter else ()
+        named = dict(adapters or {})
+        self.name, self.adapters = name or path.name, frozenset(named)
+        folders = [*([adapter] if adapter else []), *named.values()]
+        self.adapter_files = tuple(folder / WEIGHTS for folder in folders)
         self._tokenizer = load_tokenizer(path, adapter)
-        self._model: Any = load_model(path, quantize, adapter)
+        self._model: Any = load_model(path, quantize, adapter, named)
+        self._switch = AdapterSwitch(self._model, self.adapters)
         trained = int(self._model.config.get_text_config().max_position_embeddings)
         self.context_tokens = checked_context(context_tokens, trained, self.name)
         self._ends = end_tokens(self._model, self._tokenizer)
@@ -98,7 +106,7 @@ class HfEngine:
     def close(self) -> None:
         """Wait for the running completion to stop, then free the model."""
         self._worker.close()
-        self._memory.clear()
+        self._memory.close()
         self._model = None
 
     # ---- prompt
@@ -128,6 +136,8 @@ class HfEngine:
     # ---- generation, in the worker's thread
 
     def _generate(self, prompt: list[int], decoding: Decoding, emit: Emit[_Step]) -> None:
+        if self._switch.turn_on(self._model, decoding.adapter):
+            self._memory.clear()
         logits = self._memory.read(prompt, lambda: emit(_Step()))
         if logits is None:
             return
@@ -192,6 +202,10 @@ class _PrefixMemory:
         self._model: Any = model
         self._chunk = _CPU_CHUNK_TOKENS if model.device.type == "cpu" else _GPU_CHUNK_TOKENS
         self.clear()
+
+    def close(self) -> None:
+        self.clear()
+        self._model = None
 
     def clear(self) -> None:
         self._read: list[int] = []

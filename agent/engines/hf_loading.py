@@ -1,35 +1,45 @@
-"""Load a causal language model from a folder in Hugging Face layout, and a LoRA adapter of peft onto it.
+"""Load a causal language model from a folder in Hugging Face layout, and LoRA adapters of peft onto it.
 
 Safetensors only, no code from the folder, nothing fetched. On a GPU the weights are bfloat16 (float16 where
 the card lacks it), or 8 or 4 bits wide through bitsandbytes; on a CPU float32, since half precision is slower
 on most of them. A GGUF file becomes such dense weights too: slower than llama.cpp, for a peft adapter's sake.
 """
 
-import warnings
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tools.errors import ModelFileError, SouschefError, UsageError
+from agent.engines.hf_adapters import adapted, check_adapter
+from tools.errors import ModelFileError, SouschefError
 from tools.one_at_a_time import one_at_a_time
-from tools.weights import looks_whole, why_not_loaded
+from tools.weights import why_not_loaded
 
 if TYPE_CHECKING:
     import torch
 
 Quantization = Literal["4bit", "8bit"]
-ADAPTER_WEIGHTS = "adapter_model.safetensors"  # in a folder of peft
 
 
 @one_at_a_time
-def load_model(path: Path, quantize: Quantization | None, adapter: Path | None = None) -> Any:
-    """The model in evaluation mode, on the GPU where there is one; `adapter` is a folder of peft."""
+def load_model(
+    path: Path,
+    quantize: Quantization | None,
+    adapter: Path | None = None,
+    adapters: Mapping[str, Path] | None = None,
+) -> Any:
+    """The model in evaluation mode, on the GPU where there is one; adapters are folders of peft.
+
+    `adapter` becomes part of the model; each of `adapters` is there to be switched on.
+    """
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    if adapter is not None:
-        _check_adapter(path, adapter)
-    if missing := [name for name in _also_needed(path, adapter) if find_spec(name) is None]:
+    named = dict(adapters or {})
+    for folder in [*([adapter] if adapter else []), *named.values()]:
+        check_adapter(path, folder)
+    needed = ["peft"] * bool(adapter or named) + ["gguf"] * (path.suffix == ".gguf")
+    if missing := [name for name in needed if find_spec(name) is None]:
         raise SouschefError(f"Loading {path.name} needs more: run `pip install {' '.join(missing)}`.")
     device = _device()
     folder, options = _folder_and_options(path)
@@ -57,38 +67,9 @@ def load_model(path: Path, quantize: Quantization | None, adapter: Path | None =
     model, report = loaded
     if report["missing_keys"]:  # transformers fills them with random numbers
         raise ModelFileError(f"{path} lacks weights of a language model: choose one that writes text.")
-    if adapter is not None:
-        model = _adapted(model, adapter, merge=quantize is None)
+    if adapter or named:
+        model = adapted(model, adapter, named, merge=quantize is None)
     return (model if quantize else model.to(device)).eval()
-
-
-def _also_needed(path: Path, adapter: Path | None) -> list[str]:
-    return ["peft"] * (adapter is not None) + ["gguf"] * (path.suffix == ".gguf")
-
-
-def _check_adapter(path: Path, adapter: Path) -> None:
-    if not (adapter / "adapter_config.json").is_file():
-        raise UsageError(
-            f"{path.name} is a Hugging Face model, which takes no adapter but a folder of peft: "
-            f"{adapter} is none."
-        )
-    if not looks_whole(adapter / ADAPTER_WEIGHTS):
-        raise ModelFileError(f"{adapter} has no whole {ADAPTER_WEIGHTS}: copy it here again.")
-
-
-def _adapted(model: Any, adapter: Path, *, merge: bool) -> Any:
-    """The model with a LoRA on it, or where its weights are dense with it in them, which is faster."""
-    from peft import PeftModel
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # between the two libraries, of no use to the user
-        try:
-            adapted: Any = PeftModel.from_pretrained(model, adapter)
-        except (ValueError, RuntimeError) as error:  # shapes or names that are not this model's
-            raise ModelFileError(
-                f"The adapter {adapter} does not fit its base: {why_not_loaded(error)}"
-            ) from error
-    return adapted.merge_and_unload() if merge else adapted
 
 
 def _folder_and_options(path: Path) -> tuple[Path, dict[str, Any]]:

@@ -1,8 +1,10 @@
 """The hf engine with tiny random models of Phi-3's and GPT-2's architectures, and their real tokenizers."""
 
+import gc
 import json
 import re
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Timer
@@ -175,6 +177,15 @@ def test_a_prompt_longer_than_the_sliding_window_is_answered_twice_alike(engine:
     long: Message = {"role": "user", "content": "Take eggs, ham and flour. " * 300}
     assert engine.count_tokens([long]) > 2047
     assert answer(engine, Decoding(max_tokens=4), long) == answer(engine, Decoding(max_tokens=4), long)
+
+
+def test_a_closed_engine_holds_no_weights(folder: Path) -> None:
+    engine = HfEngine(folder)
+    answer(engine, Decoding(max_tokens=2))
+    model = weakref.ref(engine._model)
+    engine.close()
+    gc.collect()
+    assert model() is None
 
 
 @pytest.mark.parametrize("bits", ["8bit", "4bit"])

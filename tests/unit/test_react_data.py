@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import ToolMessage
 from llguidance import LLMatcher, LLTokenizer
-from scripted import ScriptedEngine
+from scripted import ScriptedEngine, call
 from session_samples import small_index
 
 from agent import Session, build_agent
@@ -139,6 +139,13 @@ def test_the_prompt_is_what_the_agent_sends_without_its_examples() -> None:
     engine = ScriptedEngine("Thought: fine\nFinal Answer: Hello.", adapters=frozenset({"react"}))
     Session(build_agent(engine, small_index())).ask(question)
     assert engine.sent[0] == prompted([asked(question)])
+
+
+def test_whatever_the_model_is_called_what_the_adapter_found_is_said_word_for_word() -> None:
+    engine = ScriptedEngine(call("recipe_search", '{"query": "soup"}'), adapters=frozenset({"react"}))
+    turn = Session(build_agent(engine, small_index())).ask("Soup?")
+    assert engine.name != "smollm2-135m"
+    assert "[1]\n\nIngredients:\n- " in turn.answer
 
 
 def test_an_earlier_turn_is_shown_by_its_first_step_alone() -> None:
