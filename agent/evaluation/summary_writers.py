@@ -7,12 +7,13 @@ once. A model that is shown examples is the model alone, without the shipped sum
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from agent.engines import DEFAULT_MODEL
+from agent.evaluation.adapters_recorded import adapters_sha256
 from agent.evaluation.article_files import ArticleRow
 from agent.evaluation.shots import Shots
 from agent.policy import PromptedPolicy, load_policy
@@ -104,16 +105,22 @@ def identity(spec: str | Policy) -> str:
     """
     if not isinstance(spec, str):
         return spec.name
-    if spec in CATALOGUE or spec.startswith(_SERVED):
+    if spec.startswith(_SERVED):
         return spec
+    if spec in CATALOGUE:
+        adapters = adapters_sha256(spec)
+        return f"{spec} ({_digest(adapters)})" if adapters else spec
     path = expanded(spec)
     if not is_policy(path):
         return f"{spec} ({model_path(spec).revision[:_DIGITS]})"
     weights = sorted(
         file for kind in ("*.safetensors", "*.gguf") for file in read_policy(path).path.glob(kind)
     )
-    hashes = "".join(map(sha256, [read_policy(path).path / CARD, *weights]))
-    return f"{spec} ({hashlib.sha256(hashes.encode()).hexdigest()[:_DIGITS]})"
+    return f"{spec} ({_digest(map(sha256, [read_policy(path).path / CARD, *weights]))})"
+
+
+def _digest(hashes: Iterable[str]) -> str:
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:_DIGITS]
 
 
 def _load(spec: str, base_url: str | None) -> PromptedPolicy:

@@ -1,6 +1,7 @@
 """Summaries judged: every kind of policy gets the figures it deserves, against rouge_score itself."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -10,8 +11,10 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
 from scripted import ScriptedEngine, count_words
 
+from agent.evaluation import summary_writers
 from agent.evaluation.runs import Evaluation
 from agent.evaluation.summaries import evaluate_summaries
+from agent.evaluation.summary_writers import identity
 from agent.policy import PromptedPolicy
 from tools.errors import SouschefError, UsageError
 
@@ -212,3 +215,12 @@ def test_what_cannot_be_meant_is_refused_before_anything_loads(
 ) -> None:
     with pytest.raises(SouschefError, match=said):
         evaluate_summaries(file, **options)
+
+
+def test_another_shipped_adapter_is_another_summarizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = identity("smollm2-135m")
+    assert re.fullmatch(r"smollm2-135m \([0-9a-f]{12}\)", shipped)
+    monkeypatch.setattr(summary_writers, "adapters_sha256", lambda _: ["another"])
+    assert identity("smollm2-135m") != shipped
+    monkeypatch.setattr(summary_writers, "adapters_sha256", lambda _: None)
+    assert identity("smollm2-135m") == "smollm2-135m"

@@ -8,11 +8,13 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCa
 from scripted import ScriptedEngine, answer, call, count_words
 
 from agent.build import build_agent
-from agent.policy import PromptedPolicy
+from agent.engines import Decoding, shipped
+from agent.policy import PromptedPolicy, zero_shot
 from agent.stopping import Stop, TurnStopped, stopping
 from prompts import prompt
 from tools.errors import UsageError
 from tools.index import Hit
+from tools.policy_folder import read_policy
 from tools.summarize import Summary, summarize, summarize_tool
 
 ARTICLE = " ".join(f"Sentence {number} is about bread." for number in range(1000))  # 5,000 words
@@ -187,6 +189,19 @@ def test_the_prompted_policy_puts_the_text_into_its_prompt() -> None:
     engine = ScriptedEngine("Bread is made.")
     assert summarize("Make bread.", PromptedPolicy(engine)).text == "Bread is made."
     assert "\nMake bread.\n" in engine.prompt()
+
+
+def test_an_engine_that_carries_the_shipped_adapter_writes_with_it() -> None:
+    engine = ScriptedEngine("Bread.", adapters=frozenset({"react", "summarizer"}))
+    taught = PromptedPolicy(engine)
+    alone = zero_shot(taught)
+    assert (taught.adapter, alone.adapter) == ("summarizer", "")
+    assert zero_shot(alone) is alone
+    assert (taught.write("Make bread."), alone.write("Make bread.")) == ("Bread.", "Bread.")
+    card = read_policy(shipped.ADAPTERS / "summarizer").card
+    assert engine.decodings[0] == Decoding(max_tokens=card.max_new_tokens, adapter="summarizer")
+    assert (engine.decodings[1].adapter, engine.decodings[1].repetition_penalty) == ("", 1.1)
+    assert taught.max_text_tokens == card.max_text_tokens
 
 
 @pytest.mark.parametrize(("context", "limit"), [(4096, 1536), (1000, 1000 - 160), (50, 1)])
