@@ -20,6 +20,7 @@ from agent.react import THOUGHT, ToolSpec
 from agent.rendering import attachments, thought_of
 from prompts import fill, prompt
 from tools.citations import cited_hits, hit_numbers, this_turn
+from tools.filters import fold
 from tools.index import Hit
 from tools.search import dish_words, estimate_tokens, split_query
 from tools.sentences import sentences
@@ -77,18 +78,23 @@ def _named(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
 
 
 def _fits(hit: Hit, query: str) -> bool:
-    """Whether a recipe speaks of half of what was asked for or more; a search always finds something."""
-    asked = _stems(" ".join(dish_words(query)))
-    return len(asked & _stems(hit.text)) * 2 >= len(asked)
+    """Whether a recipe speaks of most of what was asked for; a search always finds something.
+
+    "Beef rendang" is no beef stew. But where every word of a recipe's name was asked for, the other words may
+    say how or when: "a classic Caesar salad for tonight".
+    """
+    asked, named = _stems(" ".join(dish_words(query))), _stems(hit.name)
+    most = len(asked & _stems(hit.text)) * 2 > len(asked)
+    return most or not asked or (bool(named) and named <= asked)
 
 
 def _stems(text: str) -> set[str]:
-    """Words without case and plural, short ones left out.
+    """Words without case, accents and plural, short ones left out.
 
     >>> sorted(_stems("Lentil curries with a Bun"))
     ['bun', 'curri', 'lentil', 'with']
     """
-    words = (word.lower() for word in _WORD.findall(text) if len(word) > 2)
+    words = (word for word in _WORD.findall(fold(text)) if len(word) > 2)
     return set(_stemmer().stemWords(list(words)))
 
 

@@ -89,6 +89,25 @@ def test_a_recipe_that_speaks_of_little_that_was_asked_for_is_called_the_nearest
     assert offered.answer.startswith("Pie [1]")
 
 
+@pytest.mark.parametrize(
+    ("query", "name", "fits"),
+    [
+        ("beef rendang", "Beef Stew", False),
+        ("waldorf salad", "Greek Salad", False),
+        ("classic caesar salad tonight", "Caesar Salad", True),
+        ("tiramisu", "Tiramisù", True),
+        ("cake of egg and flour", "Plain Cake", True),
+        ("please", "Pie", True),
+        ("okonomiyaki", "卵", False),
+    ],
+)
+def test_what_shares_half_of_the_words_is_the_nearest_unless_they_are_its_name(
+    query: str, name: str, fits: bool
+) -> None:
+    [offered] = found(searched(query, hit(1, name)), 400)
+    assert offered.answer.startswith(f"{name} [1]") == fits
+
+
 def test_nothing_is_offered_after_an_error_or_an_empty_search() -> None:
     messages = searched("x")
     assert found(messages, 400) == []
