@@ -8,7 +8,8 @@ step, so there is no state of them to keep. Left out: the frozen weights, which 
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,14 +27,28 @@ _WEIGHTS, _MOMENTS, _STATE = "trained.safetensors", "optimizer.safetensors", "st
 
 @dataclass(frozen=True)
 class State:
-    """What a run knows beside its tensors: PPO steps done, and the KL coefficient of the next one."""
+    """What a run knows beside its tensors: steps done, the KL coefficient of the next, and how they did.
+
+    `validated` holds the mean reward on held-out rows after some of the steps, where a run asks for it.
+    """
 
     step: int
     kl_coef: float
+    validated: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def best(self) -> int | None:
+        """The step with the highest of these rewards, the first of equals; None where none was judged."""
+        return max(self.validated, key=lambda judged: judged[1])[0] if self.validated else None
+
+    @property
+    def since_best(self) -> int:
+        """How many have been judged after the best."""
+        return sum(step > (self.best or 0) for step, _ in self.validated)
 
 
 def save_checkpoint(folder: Path, weights: "Mapping[str, Tensor]", optimizer: Any, state: State) -> Path:
-    """Write folder/step-000025, drop all but the newest KEPT; SouschefError where the disk refuses."""
+    """Write folder/step-000025, drop all but the newest KEPT and the best; SouschefError if refused."""
     from safetensors.torch import save_file
 
     place = folder / f"step-{state.step:06d}"
@@ -53,41 +68,82 @@ def save_checkpoint(folder: Path, weights: "Mapping[str, Tensor]", optimizer: An
 
 
 def tidy(folder: Path) -> None:
-    """Keep the newest KEPT checkpoints, and nothing that a killed process left; SouschefError if refused."""
+    """Keep the newest KEPT checkpoints and the best, and nothing that a killed process left.
+
+    SouschefError where the disk refuses.
+    """
     with saying_what_the_disk_refused(folder):
         _remove_leftovers(folder)
-        for old in whole_checkpoints(folder)[:-KEPT]:
-            _remove(old)
+        found = whole_checkpoints(folder)
+        best = {_best_of(newer) for newer in found[-KEPT:]}
+        for old in found[:-KEPT]:
+            if old not in best:
+                _remove(old)
 
 
 def load_newest(folder: Path, weights: "Mapping[str, Tensor]", optimizer: Any) -> State | None:
     """Fill weights and optimizer from the newest checkpoint; None where there is none yet."""
-    import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     found = whole_checkpoints(folder)
     if not found:
         return None
-    try:
-        tensors, moments = load_file(found[-1] / _WEIGHTS), load_file(found[-1] / _MOMENTS)
-        state = State(**json.loads((found[-1] / _STATE).read_bytes()))
-        _check_shapes(tensors, weights)
-    except (SafetensorError, ValueError, TypeError, OSError) as error:
-        raise TrainingError(
-            f"The checkpoint {found[-1]} cannot be read ({error}): delete it, and --resume goes on before it."
-        ) from error
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(tensors[name])  # into the run's own memory, whose alignment decides the last bits
+    with _saying_what_is_damaged(found[-1], "delete it, and --resume goes on before it"):
+        moments = load_file(found[-1] / _MOMENTS)
+        state = _state(found[-1])
+        _put_weights(found[-1], weights)
     _put_moments(weights, optimizer, moments)
     return state
+
+
+def load_best(folder: Path, weights: "Mapping[str, Tensor]", state: State) -> None:
+    """Fill the weights from the best checkpoint of a run; without one they stay as they are."""
+    if state.best is not None:
+        place = folder / f"step-{state.best:06d}"
+        with _saying_what_is_damaged(place, "begin again with another --out"):
+            _put_weights(place, weights)
 
 
 def whole_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first; one that was never finished is none."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted((path for path in found if _NAME.fullmatch(path.name)), key=lambda path: int(path.name[5:]))
+
+
+@contextmanager
+def _saying_what_is_damaged(place: Path, mend: str) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, ValueError, TypeError, OSError) as error:
+        raise TrainingError(f"The checkpoint {place} cannot be read ({error}): {mend}.") from error
+
+
+def _state(place: Path) -> State:
+    recorded = json.loads((place / _STATE).read_bytes())
+    validated = tuple((step, reward) for step, reward in recorded.pop("validated", ()))
+    return State(**recorded, validated=validated)
+
+
+def _best_of(place: Path) -> Path | None:
+    """The checkpoint that this one calls the best; None where there is none, or it cannot be read."""
+    try:
+        best = _state(place).best
+    except (ValueError, TypeError, OSError):
+        return None
+    return None if best is None else place.with_name(f"step-{best:06d}")
+
+
+def _put_weights(place: Path, weights: "Mapping[str, Tensor]") -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    tensors = load_file(place / _WEIGHTS)
+    _check_shapes(tensors, weights)
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(tensors[name])  # into the run's own memory, whose alignment decides the last bits
 
 
 def _check_shapes(tensors: "Mapping[str, Tensor]", weights: "Mapping[str, Tensor]") -> None:

@@ -89,6 +89,7 @@ class PPOConfig:
     # how it is watched
     seed: int = 0
     checkpoint_every: int = 25
+    early_stopping: int = 0  # checkpoints without a better held-out reward that end the run; 0: never
     eval_batch_size: int = 16
     eval_temperatures: tuple[float, ...] = (1.0, 0.0)
 
@@ -111,6 +112,10 @@ class PPOConfig:
             )
         if any(temperature < 0 for temperature in self.eval_temperatures):
             raise TrainingError("eval_temperatures has a number below 0: 0 is greedy, 1 as it is.")
+        if self.early_stopping and not self.eval_temperatures:
+            raise TrainingError(
+                "early_stopping judges by held-out rows: give eval_temperatures, such as [0.0]."
+            )
         if self.quantize and not self.lora_rank:
             raise TrainingError("A quantized base cannot be trained itself: set lora_rank, such as 16.")
 
@@ -133,7 +138,7 @@ _AT_LEAST_ZERO = (
         "seed",
     ),
     *("target_kl", "vf_coef", "micro_batch_tokens", "value_warmup_steps", "value_learning_rate"),
-    *("weight_decay", "missing_eos_penalty"),
+    *("weight_decay", "missing_eos_penalty", "early_stopping"),
 )
 
 

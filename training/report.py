@@ -50,7 +50,7 @@ def render(run: Path, samples: int = _SAMPLES) -> str:
     )
     return environment.from_string(text).render(
         name=str(config.get("name") or run.resolve().name),
-        facts=_facts(config, lines, timing),
+        facts=_facts(config, lines, timing) + _handed_over(_read_object(run / "validation.json", unread)),
         findings=diagnose(lines) if lines else [],
         comparisons=comparisons(evaluation),
         level=_level(evaluation),
@@ -88,6 +88,14 @@ def _facts(
     if "batch_size" in config:
         facts.append(("Batch", f"{config['batch_size']} responses"))
     return facts + _times(timing)
+
+
+def _handed_over(validation: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Which step's policy it is, where held-out rows decided that."""
+    judged = validation.get("held_out_reward")
+    if not isinstance(judged, list) or "best_step" not in validation:
+        return []
+    return [("Policy", f"of step {validation['best_step']}, the best of {len(judged)} on held-out rows")]
 
 
 def _times(timing: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

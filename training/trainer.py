@@ -7,12 +7,13 @@ runs with one seed write the same metrics. The steps themselves are in experienc
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools.errors import TrainingError
 from tools.text_metrics import repetition
-from training.checkpoints import State, load_newest, save_checkpoint
+from training.checkpoints import State, load_best, load_newest, save_checkpoint
 from training.config import PPOConfig
 from training.experience import Experience, gather_experience
 from training.ppo import KLController, explained_variance
@@ -93,10 +94,13 @@ class PPOTrainer:
         progress.go_on_after(state.step)
         with progress, log:
             for step in range(state.step, self.config.steps):
+                if self._is_past_its_best(state):
+                    break
                 metrics, timing = self.step(step)
                 log.append(metrics, timing)
                 progress.update(metrics, timing)
-                self._checkpoint(step + 1)
+                state = self._checkpoint(state, step + 1, progress)
+        self._go_back_to_best(state)
         self._finish(before, progress)
         return self.run.path
 
@@ -126,13 +130,28 @@ class PPOTrainer:
         }
         return metrics, timing
 
-    def _checkpoint(self, done: int) -> None:
+    def _checkpoint(self, last: State, done: int, progress: "Progress") -> State:
+        """Keep what this step has come to, where one is due; the newest state that is kept."""
         if done % self.config.checkpoint_every and done != self.config.steps:
-            return
+            return last
+        state = State(done, self._kl.coef, last.validated)
+        if self.config.early_stopping:
+            reward = self._held_out_reward()
+            state = replace(state, validated=(*last.validated, (done, reward)))
+            progress.say(f"Step {done}: held-out reward {reward:.3f}, the best is that of step {state.best}.")
         if self.processes.is_main:
-            state = State(done, self._kl.coef)
             save_checkpoint(self.run.checkpoints, self._update.weights, self._update.optimizer, state)
         self.processes.wait()
+        return state
+
+    def _is_past_its_best(self, state: State) -> bool:
+        return 0 < self.config.early_stopping <= state.since_best
+
+    def _go_back_to_best(self, state: State) -> None:
+        """Hand over the checkpoint that did best on held-out rows, where they were asked."""
+        if state.best is not None:
+            load_best(self.run.checkpoints, self._update.weights, state)
+            self.run.write("validation.json", {"held_out_reward": state.validated, "best_step": state.best})
 
     # ---- before and after
 
@@ -149,15 +168,21 @@ class PPOTrainer:
                 "(evaluation_before.jsonl): begin again with another --out."
             )
         progress.say(f"Judging the start policy on {len(self._held_out_prompts)} held-out rows ...")
-        results = self._evaluate()
+        results = self._evaluate(self.config)
         self.run.write_lines("evaluation_before.jsonl", results_to_json(results))
         return results
 
-    def _evaluate(self) -> list[Any]:
+    def _evaluate(self, config: PPOConfig) -> list[Any]:
         from training.evaluation import evaluate
 
         mine = self.processes.share(self._held_out_prompts)
-        return self.processes.gather(evaluate(self.policy, mine, self.reward, self.config))
+        return self.processes.gather(evaluate(self.policy, mine, self.reward, config))
+
+    def _held_out_reward(self) -> float:
+        """The mean reward on held-out rows at the lowest of `eval_temperatures`."""
+        lowest = (min(self.config.eval_temperatures),)
+        found = self._evaluate(replace(self.config, eval_temperatures=lowest))
+        return sum(row.reward for (row,) in found) / max(1, len(found))
 
     def _finish(self, before: list[Any], progress: "Progress") -> None:
         """The policy first, then what it does on held-out rows, and the report."""
@@ -167,7 +192,7 @@ class PPOTrainer:
         if self.processes.is_main:
             self._hand_over(progress)
         progress.say(f"Judging the end policy on {len(self._held_out_prompts)} held-out rows ...")
-        after = self._evaluate()
+        after = self._evaluate(self.config)
         if self.processes.is_main:
             if after:
                 prompts = self._held_out_prompts
