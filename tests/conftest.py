@@ -40,12 +40,13 @@ def _models_at_hand(request: pytest.FixtureRequest) -> None:
         embedded_index()
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run of nothing but unit tests in which something imported torch."""
-    if session.items and _only_unit(session) and "torch" in sys.modules:
-        raise pytest.UsageError(
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Fail in a run of nothing but unit tests where something has imported torch."""
+    if "torch" in sys.modules and _only_unit(item.session):
+        pytest.fail(
             "A unit test imported torch: import it inside the function that needs it, or move the test to "
-            "tests/integration."
+            "tests/integration.",
+            pytrace=False,
         )
 
 

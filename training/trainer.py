@@ -182,7 +182,8 @@ class PPOTrainer:
         """The mean reward on held-out rows at the lowest of `eval_temperatures`."""
         lowest = (min(self.config.eval_temperatures),)
         found = self._evaluate(replace(self.config, eval_temperatures=lowest))
-        return sum(row.reward for (row,) in found) / max(1, len(found))
+        rewards: list[float] = [row.reward for (row,) in found]
+        return sum(rewards) / max(1, len(rewards))
 
     def _finish(self, before: list[Any], progress: "Progress") -> None:
         """The policy first, then what it does on held-out rows, and the report."""

@@ -52,6 +52,7 @@ def test_importing_the_engines_imports_no_heavy_library() -> None:
 
 def test_the_adapters_that_come_with_a_model_are_known_before_it_is_loaded() -> None:
     assert [file.parts[-3:] for file in adapter_files(DEFAULT_MODEL)] == [
-        ("adapters", "react", "adapter.gguf")
+        ("adapters", "react", "adapter.gguf"),
+        ("adapters", "summarizer", "adapter.gguf"),
     ]
     assert adapter_files(f"openai/{DEFAULT_MODEL}") == adapter_files("gpt2-cnn") == ()
