@@ -101,7 +101,7 @@ def load_policy(name_or_run: str, *, base_url: str | None = None) -> PromptedPol
 
 
 def _trained(policy: PolicyFolder) -> PromptedPolicy:
-    """The policy, greedy and without the penalty that untrained models need: as it was evaluated."""
+    """The policy, greedy and without the penalty that untrained models need, unless its card has one."""
     card = policy.card
     return PromptedPolicy(_engine(policy), _as_trained(card), name=card.name)
 
@@ -118,7 +118,9 @@ def _untrained(engine: Engine) -> Prompting:
 
 
 def _as_trained(card: PolicyCard, adapter: str = "") -> Prompting:
-    decoding = Decoding(max_tokens=card.max_new_tokens, adapter=adapter)
+    decoding = Decoding(
+        max_tokens=card.max_new_tokens, repetition_penalty=card.repetition_penalty, adapter=adapter
+    )
     return Prompting(card.template, card.max_text_tokens, decoding)
 
 

@@ -36,7 +36,8 @@ class PolicyCard:
     """What policy.json says. `base` is a catalogue name, a path or a hub id, and "" for full weights.
 
     `template` holds {{text}}; with `chat`, it fills one user message of the model's chat template, and
-    otherwise it is all that the model reads. A text has at most `max_text_tokens` in it.
+    otherwise it is all that the model reads. A text has at most `max_text_tokens` in it. Training leaves
+    `repetition_penalty` at 1, which is none; a policy that repeats itself when it writes greedily wants more.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PolicyCard:
     chat: bool
     max_text_tokens: int
     max_new_tokens: int
+    repetition_penalty: float = 1.0
 
     def to_json(self) -> str:
         """The content of policy.json."""
@@ -163,8 +165,10 @@ def _card(path: Path) -> PolicyCard:
 
 def _checked(path: Path, said: dict[str, Any], name: str, kind: Any) -> Any:
     """One field of policy.json, of the type that the card gives it."""
-    value = said.get(name)
-    if kind in (str, bool):
+    value = said.get(name, 1.0 if kind is float else None)
+    if kind is float:
+        right = type(value) in (int, float) and 1 <= value <= 2
+    elif kind in (str, bool):
         right = type(value) is kind
     elif kind is int:
         right = type(value) is int and value > 0

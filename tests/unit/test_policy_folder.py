@@ -38,6 +38,10 @@ def test_a_run_and_its_policy_folder_are_read_alike(tmp_path: Path, card: Policy
     assert read_policy(run).gguf is None
 
 
+def test_a_card_of_an_earlier_version_has_no_penalty(tmp_path: Path) -> None:
+    assert read_policy(a_run(tmp_path / "run", repetition_penalty=None)).card == FULL
+
+
 def test_runs_and_policies_are_told_from_models(tmp_path: Path) -> None:
     run, model = a_run(tmp_path / "run"), tmp_path / "model"
     model.mkdir()
@@ -56,6 +60,10 @@ def test_runs_and_policies_are_told_from_models(tmp_path: Path) -> None:
         ({"kind": "half"}, "has no valid 'kind' ('half'): copy the policy's folder again."),
         ({"kind": ["full"]}, "has no valid 'kind' (['full']): copy the policy's folder again."),
         ({"max_text_tokens": 0}, "has no valid 'max_text_tokens' (0): copy the policy's folder again."),
+        (
+            {"repetition_penalty": 0.5},
+            "has no valid 'repetition_penalty' (0.5): copy the policy's folder again.",
+        ),
         ({"max_new_tokens": True}, "has no valid 'max_new_tokens' (True): copy the policy's folder again."),
         ({"template": "TL;DR:"}, "has a template without {{text}}: put it where the text belongs."),
     ],

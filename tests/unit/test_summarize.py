@@ -199,7 +199,9 @@ def test_an_engine_that_carries_the_shipped_adapter_writes_with_it() -> None:
     assert zero_shot(alone) is alone
     assert (taught.write("Make bread."), alone.write("Make bread.")) == ("Bread.", "Bread.")
     card = read_policy(shipped.ADAPTERS / "summarizer").card
-    assert engine.decodings[0] == Decoding(max_tokens=card.max_new_tokens, adapter="summarizer")
+    assert engine.decodings[0] == Decoding(
+        max_tokens=card.max_new_tokens, repetition_penalty=card.repetition_penalty, adapter="summarizer"
+    )
     assert (engine.decodings[1].adapter, engine.decodings[1].repetition_penalty) == ("", 1.1)
     assert taught.max_text_tokens == card.max_text_tokens
 
