@@ -21,8 +21,8 @@ from agent.cli import main
 
 RUNNER = Path(__file__).with_name("train_runner.py")
 TOLERANCE = 1e-4
-# Each with a value warm-up step. One row's seed is one whose first reward is not 0: of that the value head has
-# nothing to learn, and Adam makes whole steps of rounding noise. Rows an epoch and mini-batch:
+# Each with a value warm-up step. One row has a seed whose first reward is not 0: from 0 the value head learns
+# nothing, and Adam makes whole steps of rounding noise. Rows an epoch and mini-batch:
 CASES = {
     "even": ["batch_size=4", "mini_batch_size=2"],
     "uneven": ["batch_size=5", "mini_batch_size=5", "checkpoint_every=2"],
