@@ -98,7 +98,7 @@ GOOD = b'{"name": "Toast", "ingredients": ["bread"]}\n'
     [
         ("e.jsonl", b"", " is empty: put at least one recipe into it."),
         ("e.csv", b"", " is empty: put at least one recipe into it."),
-        ("e.jsonl.gz", gzip.compress(b""), " is empty: put at least one recipe into it."),
+        ("e.jsonl.gz", gzip.compress(b"", mtime=0), " is empty: put at least one recipe into it."),
         ("e.json", b"[]", " holds no recipes: put at least one into it."),
         ("h.csv", HEADER, " holds no recipes: put at least one into it."),
         ("b.jsonl", b"\n \n", " holds no recipes: put at least one into it."),
@@ -140,7 +140,11 @@ GOOD = b'{"name": "Toast", "ingredients": ["bread"]}\n'
             HEADER + b'"To\nast",bread\nRusk,\n',
             ", line 4: the recipe 'Rusk' has no ingredients: add them or remove it.",
         ),
-        ("t.jsonl.gz", gzip.compress(GOOD * 99)[:-9], " is not a whole gzip file: copy or pack it again."),
+        (
+            "t.jsonl.gz",
+            gzip.compress(GOOD * 99, mtime=0)[:-9],
+            " is not a whole gzip file: copy or pack it again.",
+        ),
         ("g.jsonl.gz", GOOD, " is not a whole gzip file: copy or pack it again."),
         ("x.parquet", b"PAR1 but no more", " is not a whole Parquet file: write it again."),
         (
