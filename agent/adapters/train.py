@@ -26,7 +26,7 @@ from tools.files import atomic_folder, atomic_write
 from tools.policy_folder import CARD, read_policy
 
 _log = logging.getLogger(__name__)
-_JUDGED = 40  # of the development rows, which a fast run judges by
+_JUDGED = 24  # of the development rows, which a fast run judges by
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ STAGES = (
         "sft_react",
         "react-data/train.jsonl",
         "react-data/dev.jsonl",
-        ("steps=20", "batch_size=8", "max_prompt_tokens=160", "warmup_steps=4"),
+        ("steps=18", "batch_size=4", "max_prompt_tokens=160", "warmup_steps=4"),
         loss=(4.02, 0.40),
-        least_share=0.5,
+        least_share=0.4,
         ships_as="react",
     ),
     Stage(
@@ -67,9 +67,9 @@ STAGES = (
         "sft_summarizer",
         "summary-data/train.jsonl",
         "summary-data/dev.jsonl",
-        ("steps=10", "max_prompt_tokens=128", "max_new_tokens=64", "warmup_steps=2"),
+        ("steps=6", "batch_size=4", "max_prompt_tokens=96", "max_new_tokens=64", "warmup_steps=2"),
         loss=(2.76, 2.33),
-        least_share=0.3,
+        least_share=0.15,
     ),
     Stage(
         "summarizer",
@@ -78,12 +78,8 @@ STAGES = (
         "summary-data/news.jsonl",
         "summary-data/dev.jsonl",
         (
-            "steps=2",
-            "value_warmup_steps=1",
-            "batch_size=8",
-            "mini_batch_size=8",
-            "max_prompt_tokens=128",
-            "max_new_tokens=24",
+            *("steps=2", "value_warmup_steps=1", "batch_size=4", "mini_batch_size=4"),
+            *("max_prompt_tokens=96", "max_new_tokens=24", "eval_rows=4", "eval_temperatures=[0.0]"),
         ),
         after="summarizer-sft",
         ships_as="summarizer",
@@ -159,7 +155,7 @@ def _train(stage: Stage, out: Path, *, fast: bool) -> None:
         _log.info("== %s", stage.name)
         command = ["train", stage.method, stage.config, "--out", str(run), "--resume"]
         _souschef([*command, *(f"--set={setting}" for setting in settings)])
-    if not (run / "policy/adapter.gguf").is_file():
+    if stage.ships_as and not (run / "policy/adapter.gguf").is_file():
         _souschef(["train", "export", str(run)])
 
 

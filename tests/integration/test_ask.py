@@ -16,8 +16,6 @@ import pytest
 
 from agent.cli import main
 
-pytestmark = pytest.mark.alone
-
 COMMAND = [sys.executable, "-m", "agent"]
 BREAD = "How do I make banana bread?"
 NOTICE = (
@@ -92,6 +90,7 @@ def test_a_terminal_sees_the_step_in_one_line_then_the_answer_and_its_sources() 
     assert terminal.exitstatus == 0
 
 
+@pytest.mark.alone
 def test_a_terminal_sees_an_answer_as_the_model_writes_it() -> None:
     arguments = [*COMMAND[1:], "ask", "Count from 1 to 500.", "--no-tools", "--max-tokens", "100"]
     terminal = pexpect.spawn(COMMAND[0], arguments, encoding="utf-8", timeout=120)
@@ -121,6 +120,7 @@ def test_a_question_on_stdin_is_answered_by_the_model_alone() -> None:
     assert turn["answer"]
 
 
+@pytest.mark.alone
 def test_an_attached_article_of_5000_words_is_summarized(tmp_path: Path, inside: Inside) -> None:
     assert len(ARTICLE.split()) > 5_000
     file = tmp_path / "article.txt"
@@ -158,6 +158,7 @@ def test_without_steps_the_model_answers_at_once(inside: Inside) -> None:
     assert turn["answer"]
 
 
+@pytest.mark.alone
 def test_a_time_limit_ends_the_turn_and_says_so(inside: Inside) -> None:
     started = time.monotonic()
     code, out, _ = inside("ask", "Write a very long story.", "--no-tools", "--time-limit", "0.5", "--json")
@@ -168,6 +169,7 @@ def test_a_time_limit_ends_the_turn_and_says_so(inside: Inside) -> None:
     assert turn["timing_s"]["total"] < 0.9
 
 
+@pytest.mark.alone
 def test_ctrl_c_in_the_middle_of_an_answer_ends_at_once() -> None:
     arguments = ["ask", "Count from 1 to 500.", "--no-tools", "--max-tokens", "2000"]
     with subprocess.Popen(

@@ -19,8 +19,6 @@ from tools.errors import ModelFileError, SouschefError, UsageError
 from tools.models import model_path
 from tools.untrusted import neutralise
 
-pytestmark = pytest.mark.alone
-
 SYSTEM: Message = {"role": "system", "content": "You are a cook."}
 QUESTION: Message = {"role": "user", "content": "How do I boil an egg?"}
 LONG: Message = {"role": "user", "content": "Take eggs, ham and flour. " * 400}  # seconds of prompt to read
@@ -123,6 +121,7 @@ def test_a_faulty_grammar_is_an_error_and_not_free_text(engine: Engine) -> None:
         answer(engine, Decoding(grammar="start: (("))
 
 
+@pytest.mark.alone
 def test_a_prompt_longer_than_the_context_is_refused_at_once(engine: Engine) -> None:
     began = time.monotonic()
     with pytest.raises(SouschefError, match="too long"):
@@ -130,6 +129,7 @@ def test_a_prompt_longer_than_the_context_is_refused_at_once(engine: Engine) -> 
     assert time.monotonic() - began < 1
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("messages", [[LONG], [QUESTION]], ids=["reading the prompt", "writing the answer"])
 def test_cancelling_takes_300_ms_at_most_and_the_next_answer_is_right(
     engine: Engine, messages: list[Message]
@@ -149,6 +149,7 @@ def test_cancelling_takes_300_ms_at_most_and_the_next_answer_is_right(
     assert answer(engine, Decoding(max_tokens=6))[0] == expected
 
 
+@pytest.mark.alone
 def test_the_request_after_a_cancelled_prompt_waits_for_one_batch_only(engine: Engine) -> None:
     cancelled = Event()
     Timer(0.4, cancelled.set).start()
@@ -158,6 +159,7 @@ def test_the_request_after_a_cancelled_prompt_waits_for_one_batch_only(engine: E
     assert time.monotonic() - began < 6  # reading the rest of LONG would take ten seconds, or more
 
 
+@pytest.mark.alone
 def test_closing_the_iterator_stops_the_work(engine: Engine) -> None:
     stream = engine.stream([QUESTION], Decoding(max_tokens=4000, grammar=r"start: /(.|\n)+/"))
     next(stream)
@@ -179,6 +181,7 @@ def test_two_threads_take_turns_and_get_the_same_text(engine: Engine) -> None:
     assert texts == [answer(engine, Decoding(max_tokens=8))[0]] * 2
 
 
+@pytest.mark.alone
 def test_a_prompt_that_continues_the_last_one_is_not_read_again(engine: Engine) -> None:
     head = LONG["content"][:4000]
     times = []

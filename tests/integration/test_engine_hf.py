@@ -18,8 +18,6 @@ from agent.engines.hf import HfEngine
 from agent.engines.hf_sampling import nucleus, penalised
 from tools.errors import SouschefError, UsageError
 
-pytestmark = pytest.mark.alone
-
 SYSTEM: Message = {"role": "system", "content": "You are a cook."}
 QUESTION: Message = {"role": "user", "content": "How do I boil an egg?"}
 REPLY: Message = {"role": "assistant", "content": "Gently."}
@@ -123,6 +121,7 @@ def test_a_faulty_grammar_and_a_prompt_beyond_the_context_are_refused(engine: En
         answer(engine, Decoding(), {"role": "user", "content": LONG["content"] * 4})
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("messages", [[LONG], [QUESTION]], ids=["long prompt", "short prompt"])
 def test_cancelling_takes_300_ms_at_most_and_the_next_answer_is_right(
     engine: Engine, messages: list[Message]
@@ -152,6 +151,7 @@ def test_a_prompt_being_read_is_left_off_when_its_stream_is_cancelled(engine: Hf
     assert len(engine._memory._read) < 100
 
 
+@pytest.mark.alone
 def test_closing_the_iterator_stops_the_work(engine: Engine) -> None:
     stream = engine.stream([QUESTION], Decoding(max_tokens=4000))
     next(stream)

@@ -15,8 +15,6 @@ from agent.engines.openai import OpenAIEngine
 from tools.errors import SouschefError
 from tools.models import model_path
 
-pytestmark = pytest.mark.alone
-
 QUESTION: Message = {"role": "user", "content": "How do I boil an egg?"}
 LONG: Message = {"role": "user", "content": "Take eggs, ham and flour. " * 400}
 
@@ -83,6 +81,7 @@ def test_a_server_set_up_for_grammars_obeys_them(url: str) -> None:
     engine.close()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("messages", [[LONG], [QUESTION]], ids=["reading the prompt", "writing the answer"])
 def test_cancelling_takes_300_ms_at_most_and_the_server_stops_too(
     engine: Engine, messages: list[Message]
@@ -108,6 +107,7 @@ def test_a_wrong_key_is_one_sentence(url: str, monkeypatch: pytest.MonkeyPatch) 
         load_engine("openai/smollm2", base_url=url)
 
 
+@pytest.mark.alone
 def test_no_server_is_one_sentence_and_soon() -> None:
     began = time.monotonic()
     with pytest.raises(SouschefError, match=r"^No server answers at http://127.0.0.1:9/v1: start it"):
