@@ -21,8 +21,9 @@ chat: $(READY)  ## Chat in the terminal
 
 test: $(READY)  ## Every test: seconds without models, then minutes with them, some two at a time
 	$(UNIT)
-	$(SLOW) -m alone
-	$(SLOW) -m "not alone" --numprocesses 2 --dist loadfile --benchmark-disable
+	$(SLOW) -m alone --durations 10
+	$(SLOW) -m "not alone" --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+		--benchmark-disable --durations 10
 
 check: $(READY)  ## What every commit must pass
 	$(BIN)/ruff format --check .

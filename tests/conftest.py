@@ -40,6 +40,11 @@ def _models_at_hand(request: pytest.FixtureRequest) -> None:
         embedded_index()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, or one process would end minutes after the other."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Fail in a run of nothing but unit tests where something has imported torch."""
     if "torch" in sys.modules and _only_unit(item.session):

@@ -10,6 +10,7 @@ from tools.index import embedded_index
 SLOW = ("paste", "file")  # minutes of summaries; the benchmark has them
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_hostile_questions_break_nothing() -> None:
     asked = [question for talk in conversations(1, 30) for question in talk if question.kind not in SLOW][:20]

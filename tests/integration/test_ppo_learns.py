@@ -27,6 +27,7 @@ def vowels(prompts: list[str], completions: list[str], **_: Any) -> list[float]:
     return [sum(letter in "aeiou" for letter in text) / max(len(text), 1) for text in completions]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("seed", "precision"), [(0, "fp32"), (1, "fp32"), (2, "fp32"), (0, "bf16")])
 def test_a_checkable_reward_rises(seed: int, precision: Literal["fp32", "bf16"], tmp_path: Path) -> None:
     model, tokenizer = gpt2()
