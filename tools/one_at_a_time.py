@@ -6,6 +6,7 @@ then would now and then come out broken.
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -13,6 +14,11 @@ Arguments = ParamSpec("Arguments")
 Model = TypeVar("Model")
 
 _LOADING = threading.RLock()
+
+
+def loading() -> AbstractContextManager[object]:
+    """What holds while a model loads: no other thread loads one."""
+    return _LOADING
 
 
 def one_at_a_time(load: Callable[Arguments, Model]) -> Callable[Arguments, Model]:

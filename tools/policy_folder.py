@@ -167,7 +167,7 @@ def _checked(path: Path, said: dict[str, Any], name: str, kind: Any) -> Any:
     """One field of policy.json, of the type that the card gives it."""
     value = said.get(name, 1.0 if kind is float else None)
     if kind is float:
-        right = type(value) in (int, float) and 1 <= value <= 2
+        right = isinstance(value, int | float) and 1 <= value <= 2
     elif kind in (str, bool):
         right = type(value) is kind
     elif kind is int:

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from functools import cache
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, Literal
 from tools.errors import ModelFileError, TrainingError
 from tools.files import expanded
 from tools.models import CATALOGUE, model_path
-from tools.one_at_a_time import one_at_a_time
+from tools.one_at_a_time import loading, one_at_a_time
 from tools.policy_folder import PolicyFolder, is_policy, read_policy
 from tools.weights import why_not_loaded
 
@@ -45,10 +46,24 @@ def load_base(model: str, quantize: Quantization = "", precision: Precision = "f
         return _merged(policy, quantize, precision)
     model = str(policy.path) if policy else model
     path = base_path(model)
-    loaded, report = _load(AutoModelForCausalLM, path, quantize, precision)
-    if report["missing_keys"]:  # transformers fills them with random numbers
-        raise ModelFileError(f"{model} lacks weights of a language model: choose one that writes text.")
-    return loaded, load_tokenizer(path)
+    with loading(), _gguf_read_once():
+        loaded, report = _load(AutoModelForCausalLM, path, quantize, precision)
+        if report["missing_keys"]:  # transformers fills them with random numbers
+            raise ModelFileError(f"{model} lacks weights of a language model: choose one that writes text.")
+        return loaded, load_tokenizer(path)
+
+
+@contextmanager
+def _gguf_read_once() -> Iterator[None]:
+    """Keep what is read of a GGUF file: transformers reads all of its fields three times, seconds each."""
+    import gguf
+
+    reader: Any = gguf.GGUFReader
+    gguf.GGUFReader = cache(reader)  # type: ignore[assignment,misc]
+    try:
+        yield
+    finally:
+        gguf.GGUFReader = reader  # type: ignore[misc]
 
 
 def adapter_at(model: str) -> PolicyFolder | None:
@@ -133,7 +148,7 @@ def _split_digits(tokenizer: Any, path: Path) -> None:
     from gguf import GGUFReader
     from tokenizers import pre_tokenizers
 
-    kind = GGUFReader(path).fields.get("tokenizer.ggml.pre")
+    kind = GGUFReader(str(path)).fields.get("tokenizer.ggml.pre")
     if kind is not None and kind.contents() == "smollm":
         digits, bytes_ = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, bytes_])

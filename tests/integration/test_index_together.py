@@ -62,11 +62,11 @@ def test_a_second_writer_says_that_it_waits_and_then_works_on_what_the_first_wro
 
 def test_a_reader_sees_one_generation_while_others_write(folder: Path) -> None:
     counts = []
-    with start(folder, "\n".join(f"add {BASE + n} {BASE + n + 1}" for n in range(25))) as writing:
+    with start(folder, "\n".join(f"add {BASE + n} {BASE + n + 1}" for n in range(12))) as writing:
         assert writing.stdin is not None
         writing.stdin.close()
         while writing.poll() is None:
             counts.append(RecipeIndex.load(folder).count)
     assert writing.returncode == 0
     assert counts == sorted(counts)
-    assert len(set(counts)) > 5  # it read while they wrote
+    assert len(set(counts)) > 3  # it read while they wrote
