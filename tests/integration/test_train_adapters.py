@@ -15,7 +15,7 @@ QUESTION = "How do I make plum dumplings?"
 
 @needs_data
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 def test_a_fast_training_comes_part_of_the_way(tmp_path: Path) -> None:
     assert train.main(["--data", str(DATA), "--out", str(tmp_path), "--fast"]) == 0
