@@ -83,7 +83,7 @@ STAGES = (
         ),
         after="summarizer-sft",
         ships_as="summarizer",
-        in_use={"max_text_tokens": 1536},
+        in_use={"max_text_tokens": 1536, "repetition_penalty": 1.1},
     ),
 )
 
