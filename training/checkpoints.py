@@ -51,7 +51,7 @@ def save_checkpoint(folder: Path, weights: "Mapping[str, Tensor]", optimizer: An
     """Write folder/step-000025, drop all but the newest KEPT and the best; SouschefError if refused."""
     from safetensors.torch import save_file
 
-    place = folder / f"step-{state.step:06d}"
+    place = _place(folder, state.step)
     part = folder / f".{place.name}.part"
     with saying_what_the_disk_refused(place):
         _remove_leftovers(folder)
@@ -96,18 +96,21 @@ def load_newest(folder: Path, weights: "Mapping[str, Tensor]", optimizer: Any) -
     return state
 
 
-def load_best(folder: Path, weights: "Mapping[str, Tensor]", state: State) -> None:
-    """Fill the weights from the best checkpoint of a run; without one they stay as they are."""
-    if state.best is not None:
-        place = folder / f"step-{state.best:06d}"
-        with _saying_what_is_damaged(place, "begin again with another --out"):
-            _put_weights(place, weights)
+def load_weights(folder: Path, weights: "Mapping[str, Tensor]", step: int) -> None:
+    """Fill the weights from the checkpoint of a step that is there; TrainingError where it is damaged."""
+    place = _place(folder, step)
+    with _saying_what_is_damaged(place, "begin again with another --out"):
+        _put_weights(place, weights)
 
 
 def whole_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first; one that was never finished is none."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted((path for path in found if _NAME.fullmatch(path.name)), key=lambda path: int(path.name[5:]))
+
+
+def _place(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:06d}"
 
 
 @contextmanager
@@ -132,7 +135,7 @@ def _best_of(place: Path) -> Path | None:
         best = _state(place).best
     except (ValueError, TypeError, OSError):
         return None
-    return None if best is None else place.with_name(f"step-{best:06d}")
+    return None if best is None else _place(place.parent, best)
 
 
 def _put_weights(place: Path, weights: "Mapping[str, Tensor]") -> None:

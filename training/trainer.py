@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tools.errors import TrainingError
 from tools.text_metrics import repetition
-from training.checkpoints import State, load_best, load_newest, save_checkpoint
+from training.checkpoints import State, load_newest, load_weights, save_checkpoint
 from training.config import PPOConfig
 from training.experience import Experience, gather_experience
 from training.ppo import KLController, explained_variance
@@ -150,7 +150,7 @@ class PPOTrainer:
     def _go_back_to_best(self, state: State) -> None:
         """Hand over the checkpoint that did best on held-out rows, where they were asked."""
         if state.best is not None:
-            load_best(self.run.checkpoints, self._update.weights, state)
+            load_weights(self.run.checkpoints, self._update.weights, state.best)
             self.run.write("validation.json", {"held_out_reward": state.validated, "best_step": state.best})
 
     # ---- before and after
