@@ -16,6 +16,7 @@ from tools.text_metrics import repetition
 from training.checkpoints import State, load_newest, load_weights, save_checkpoint
 from training.config import PPOConfig
 from training.experience import Experience, gather_experience
+from training.memory import keep_freed_memory
 from training.ppo import KLController, explained_variance
 from training.processes import Processes
 from training.run_directory import RunDirectory
@@ -50,6 +51,8 @@ class PPOTrainer:
         from training.rewards import build_rewards
 
         self.config, self.processes = config, Processes()
+        if self.processes.device.type == "cpu":
+            keep_freed_memory()
         self.run = RunDirectory(out, config, self.processes)
         train, self._held_out = rows or _load_rows(config)
         device = str(self.processes.device)

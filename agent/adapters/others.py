@@ -45,7 +45,7 @@ def summaries(material: Material, side: Side, rng: random.Random) -> Iterator[Ro
         where = rng.random()
         line = (
             ""
-            if where < 0.14
+            if where < 0.18
             else rng.choice(worded(f"summary_{'before' if where < 0.7 else 'after'}", side))
         )
         if line:

@@ -33,7 +33,7 @@ _PATIENCE = 30  # rows that may be passed over for each that is wanted
 
 # Rows of each kind for training; development has a share of each.
 MIX: Mapping[Maker, int] = {
-    searches.requests: 640,
+    searches.requests: 720,
     searches.natural_requests: 250,
     searches.follow_ups: 130,
     searches.remarks_on_a_recipe: 30,
@@ -44,12 +44,12 @@ MIX: Mapping[Maker, int] = {
     others.summaries_of_files: 150,
     others.summaries_of_recipes: 100,
     others.shorter_summaries: 40,
-    others.small_talk: 200,
-    others.kitchen_questions: 270,
-    others.tasks: 170,
-    others.general_questions: 130,
-    others.about_food: 160,
-    others.factual: 160,
+    others.small_talk: 220,
+    others.kitchen_questions: 320,
+    others.tasks: 230,
+    others.general_questions: 190,
+    others.about_food: 400,
+    others.factual: 180,
     others.unserved: 140,
     others.remarks: 40,
 }
