@@ -60,11 +60,16 @@ def check(entry: CatalogueEntry, *, thorough: bool = False) -> Verdict:
     folder = model_folder(entry)
     if not folder.is_dir():
         return Verdict(None)
-    known = _read_record(folder) or _record_of_copied_files(entry, folder)
+    known = read_record(folder) or _record_of_copied_files(entry, folder)  # as if copied here by hand
     if known is None:
         return Verdict(None)
     if entry.sha256 and known.sha256.get(entry.main_file) != entry.sha256:
         return Verdict(None, f"{folder / entry.main_file} is not the version this Souschef uses")
+    return check_files(folder, known, thorough=thorough)
+
+
+def check_files(folder: Path, known: Record, *, thorough: bool = False) -> Verdict:
+    """Say whether files are what their record says; what was found right is recorded anew."""
     stat = {path: _stat(folder / path) for path in known.sha256}
     good = Record(known.source, known.revision, known.sha256, _settled(stat))
     for path, expected in known.sha256.items():
@@ -89,7 +94,8 @@ def write_record(folder: Path, record: Record) -> None:
         file.write(json.dumps(vars(record), indent=1).encode())
 
 
-def _read_record(folder: Path) -> Record | None:
+def read_record(folder: Path) -> Record | None:
+    """The record beside a folder's files; None where there is none, or a damaged one."""
     try:
         fields = json.loads((folder / RECORD).read_bytes())
         return Record(
@@ -98,8 +104,8 @@ def _read_record(folder: Path) -> Record | None:
             sha256={str(path): str(digest) for path, digest in fields["sha256"].items()},
             stat={str(path): tuple(map(int, numbers)) for path, numbers in fields["stat"].items()},
         )
-    except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
-        return None  # no record, or a damaged one: the files are judged as if they had been copied here
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, AttributeError, TypeError):
+        return None
 
 
 def _record_of_copied_files(entry: CatalogueEntry, folder: Path) -> Record | None:

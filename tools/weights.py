@@ -1,36 +1,15 @@
 """Whether a weights file is whole, told from its own header: for files that nobody has stated a hash of.
 
 Reads no weights. A safetensors header gives every tensor's end; a GGUF header gives every tensor's start, and
-the last one's length follows from its shape and type (specification: ggml, docs/gguf.md). Altered content of
-the right length is not noticed.
+the last one's length follows from its shape and type. Altered content of the right length is not noticed.
 """
 
 import json
 import math
-import mmap
 import struct
 from pathlib import Path
-from typing import Any
 
-# value type: struct format of a plain number
-_NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-_STRING, _ARRAY = 8, 9
-# tensor type: (weights in a block, bytes of a block); for others the last tensor's length is not checked
-_BLOCKS = {
-    0: (1, 4),
-    1: (1, 2),
-    2: (32, 18),
-    3: (32, 20),
-    6: (32, 22),
-    7: (32, 24),
-    8: (32, 34),
-    10: (256, 84),
-    11: (256, 110),
-    12: (256, 144),
-    13: (256, 176),
-    14: (256, 210),
-    30: (1, 2),
-}
+from tools.gguf_header import BLOCKS, TensorInfo, read_header
 
 
 def looks_whole(path: Path) -> bool:
@@ -62,60 +41,14 @@ def _safetensors_bytes(path: Path) -> int:
 
 
 def _gguf_bytes(path: Path) -> int:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        header = _Header(content)
-        if content[:4] != b"GGUF" or header.number("I") not in (2, 3):
-            raise ValueError("not a GGUF file")
-        tensor_count, value_count = header.number("Q"), header.number("Q")
-        alignment = 32
-        for _ in range(value_count):
-            name = header.string()
-            value = header.value(header.number("I"))
-            alignment = max(int(value), 1) if name == b"general.alignment" else alignment
-        ends = [header.tensor_end() for _ in range(tensor_count)]
-        return math.ceil(header.at / alignment) * alignment + max(ends) if ends else header.at
+    header = read_header(path)
+    return header.weights_start + max(map(_end, header.tensors)) if header.tensors else header.end
 
 
-class _Header:
-    """A place in a GGUF header that moves on as fields are read."""
-
-    def __init__(self, content: mmap.mmap) -> None:
-        self.content = content
-        self.at = 4
-
-    def number(self, kind: str) -> Any:
-        (value,) = struct.unpack_from(f"<{kind}", self.content, self.at)
-        self.at += struct.calcsize(f"<{kind}")
-        return value
-
-    def string(self) -> bytes:
-        length = self.number("Q")
-        if self.at + length > len(self.content):
-            raise ValueError("the header is longer than the file")
-        self.at += length
-        return self.content[self.at - length : self.at]
-
-    def value(self, kind: int) -> Any:
-        """A single value; of an array only that it was passed over."""
-        if kind == _STRING:
-            return self.string()
-        if kind != _ARRAY:
-            return self.number(_NUMBERS[kind])
-        item_kind, count = self.number("I"), self.number("Q")
-        if item_kind in _NUMBERS:
-            self.at += count * struct.calcsize(f"<{_NUMBERS[item_kind]}")
-            return None
-        for _ in range(count):
-            self.value(item_kind)
-        return None
-
-    def tensor_end(self) -> int:
-        """Where this tensor ends, counted from the start of the weights."""
-        self.string()
-        weights = math.prod(int(self.number("Q")) for _ in range(self.number("I")))
-        block_weights, block_bytes = _BLOCKS.get(self.number("I"), (1, 0))
-        start: int = self.number("Q")
-        return start + weights // block_weights * block_bytes
+def _end(tensor: TensorInfo) -> int:
+    """Where a tensor ends, counted from the start of the weights; its start where its type is not known."""
+    block_weights, block_bytes = BLOCKS.get(tensor.kind, (1, 0))
+    return tensor.start + math.prod(tensor.sizes) // block_weights * block_bytes
 
 
 def why_not_loaded(error: Exception) -> str:

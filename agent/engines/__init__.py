@@ -7,11 +7,16 @@ asked for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from agent.engines.base import Decoding, Engine, FinishReason, Message, Usage
-from tools.errors import ModelFileError, UsageError
+from tools.errors import ModelFileError, SouschefError, UsageError
+
+if TYPE_CHECKING:
+    from tools.models import ModelFiles
 
 __all__ = ["Decoding", "Engine", "FinishReason", "Message", "Usage", "load_engine"]
 
@@ -68,13 +73,15 @@ def load_engine(
     if files.format == "gguf" and not of_peft:
         from agent.engines.gguf import GgufEngine
 
+        adapters = shipped.for_llama_cpp(files.name) if adapter is None else {}
         return GgufEngine(
             files.path,
             name=files.name,
             context_tokens=context_tokens,
             threads=threads,
             adapter=adapter,
-            adapters=shipped.for_llama_cpp(files.name) if adapter is None else None,
+            adapters=adapters,
+            merged=_merged(files, adapters),
             plain=plain,
         )
     from agent.engines.hf import HfEngine
@@ -104,6 +111,17 @@ def adapter_files(model: str) -> tuple[Path, ...]:
     if files.format == "gguf":
         return tuple(shipped.for_llama_cpp(files.name).values())
     return tuple(folder / shipped.WEIGHTS for folder in shipped.for_transformers(files.path).values())
+
+
+def _merged(files: ModelFiles, adapters: Mapping[str, Path]) -> dict[str, Path]:
+    """The model with each adapter merged in; what cannot be kept in the cache is done without."""
+    from tools.merged_models import merged_model
+
+    merged = {}
+    for name, adapter in adapters.items():
+        with suppress(SouschefError):  # a cache that is shared read-only, or a full disk
+            merged[name] = merged_model(f"{files.name}-{name}", files.path, files.revision, adapter)
+    return merged
 
 
 def _served(

@@ -28,7 +28,7 @@ _LOG_LEVEL = "SOUSCHEF_LLAMA_LOG"  # llama.cpp's own log level, 0 to 5; it is si
 
 
 class LlamaServer:
-    """One GGUF model, loaded, and LoRA adapters, which a request's `lora` turns on or off by their numbers.
+    """One GGUF model, loaded, and LoRA adapters, which are always on.
 
     Raises ModelFileError where llama.cpp does not load the file.
     """

@@ -15,6 +15,7 @@ from agent.engines.gguf import GgufEngine
 from agent.engines.hf import HfEngine
 from agent.policy import PromptedPolicy, load_policy
 from prompts import fill
+from tools.gguf_merge import write_merged
 from tools.policy_folder import read_policy
 from training.gguf_export import export_gguf
 
@@ -183,8 +184,10 @@ def test_a_named_adapter_is_on_for_the_texts_that_name_it(tmp_path: Path) -> Non
 
     [plain] = written(GgufEngine(Path(base)), "")
     [adapted] = written(GgufEngine(Path(base), adapter=lora), "")
-    named = GgufEngine(Path(base), adapters={"ours": lora})
-    assert named.adapters == {"ours"}
-    assert named.adapter_files == (lora,)
-    assert written(named, "", "ours", "") == [plain, adapted, plain]
     assert plain != adapted
+    write_merged(Path(base), lora, tmp_path / "merged.gguf")
+    for merged in ({}, {"ours": tmp_path / "merged.gguf"}):
+        named = GgufEngine(Path(base), adapters={"ours": lora}, merged=merged)
+        assert named.adapters == {"ours"}
+        assert named.adapter_files == (lora,)
+        assert written(named, "", "ours", "") == [plain, adapted, plain]
