@@ -18,6 +18,7 @@ from tools.files import expanded
 from training.base_models import turn_dropout_off
 from training.config import PPOConfig
 from training.end_of_turn import end_of_turn
+from training.few_rows import are_few, times_few_rows
 from training.last_block import last_feed_forward_at
 from training.lora import as_reference, load_to_train
 from training.policy_folder import VALUE_HEAD
@@ -183,10 +184,11 @@ def _logits(head: Any, weight: "Tensor | None", hidden: "Tensor") -> "Tensor":
     if weight is None and head.weight.dtype != torch.float32:  # quantized, or with an adapter of its own
         rounded: Tensor = head(hidden).float()
         return rounded
+    states = hidden.float()
     with torch.autocast(hidden.device.type, enabled=False):
-        logits: Tensor = (
-            head(hidden.float()) if weight is None else torch.nn.functional.linear(hidden.float(), weight)
-        )
+        if are_few(states) and (weight is not None or type(head) is torch.nn.Linear):
+            return times_few_rows(states, *((head.weight, head.bias) if weight is None else (weight,)))
+        logits: Tensor = head(states) if weight is None else torch.nn.functional.linear(states, weight)
     return logits
 
 
