@@ -55,15 +55,21 @@ def load_base(model: str, quantize: Quantization = "", precision: Precision = "f
 
 @contextmanager
 def _gguf_read_once() -> Iterator[None]:
-    """Keep what is read of a GGUF file: transformers reads all of its fields three times, seconds each."""
+    """Keep what is read of a GGUF file: transformers reads all of its fields three times, seconds each.
+
+    And the table of tensor names, which it makes anew for every module of the model.
+    """
     import gguf
 
-    reader: Any = gguf.GGUFReader
-    gguf.GGUFReader = cache(reader)  # type: ignore[assignment,misc]
+    package: Any = gguf
+    known = {name: getattr(package, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    for name, made in known.items():
+        setattr(package, name, cache(made))
     try:
         yield
     finally:
-        gguf.GGUFReader = reader  # type: ignore[misc]
+        for name, made in known.items():
+            setattr(package, name, made)
 
 
 def adapter_at(model: str) -> PolicyFolder | None:

@@ -73,7 +73,7 @@ def load_engine(
     if files.format == "gguf" and not of_peft:
         from agent.engines.gguf import GgufEngine
 
-        adapters = shipped.for_llama_cpp(files.name) if adapter is None else {}
+        adapters = shipped.for_llama_cpp(files.entry) if adapter is None else {}
         return GgufEngine(
             files.path,
             name=files.name,
@@ -106,10 +106,10 @@ def adapter_files(model: str) -> tuple[Path, ...]:
     if model.startswith(_SERVER_PREFIX):
         return ()
     if model in CATALOGUE:
-        return tuple(shipped.for_llama_cpp(model).values())
+        return tuple(shipped.for_llama_cpp(CATALOGUE[model]).values())
     files = model_path(model)
     if files.format == "gguf":
-        return tuple(shipped.for_llama_cpp(files.name).values())
+        return ()
     return tuple(folder / shipped.WEIGHTS for folder in shipped.for_transformers(files.path).values())
 
 

@@ -1,12 +1,13 @@
 """The LoRA adapters that come with Souschef, in agent/adapters, and the models that they were made for.
 
-They belong to SmolLM2-135M-Instruct: the embedded GGUF, known by its name, and a folder in Hugging Face
-layout, known by its config.json. Left out: comparing weights, which come in many precisions.
+They belong to SmolLM2-135M-Instruct: the embedded GGUF, a model of the catalogue, and a folder in Hugging
+Face layout, known by its config.json. Left out: comparing weights, which come in many precisions.
 """
 
 import json
 from pathlib import Path
 
+from tools.catalogue import CatalogueEntry
 from tools.policy_folder import CARD
 
 ADAPTERS = Path(__file__).parents[1] / "adapters"
@@ -29,9 +30,9 @@ _CONFIG = {
 }
 
 
-def for_llama_cpp(model: str) -> dict[str, Path]:
-    """The adapters for a model by its name: GGUF files, by the adapters' names."""
-    if model != _EMBEDDED:
+def for_llama_cpp(entry: CatalogueEntry | None) -> dict[str, Path]:
+    """The adapters for a model of the catalogue: GGUF files, by the adapters' names."""
+    if entry is None or entry.name != _EMBEDDED:
         return {}
     return {file.parent.name: file for file in sorted(ADAPTERS.glob("*/adapter.gguf"))}
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agent.engines import shipped
+from tools.catalogue import CATALOGUE
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],
@@ -29,7 +30,10 @@ def folder(path: Path, config: Any) -> Path:
 
 
 def test_the_embedded_model_has_them_by_its_name_and_as_a_folder(tmp_path: Path) -> None:
-    files, folders = shipped.for_llama_cpp("smollm2-135m"), shipped.for_transformers(folder(tmp_path, CONFIG))
+    files, folders = (
+        shipped.for_llama_cpp(CATALOGUE["smollm2-135m"]),
+        shipped.for_transformers(folder(tmp_path, CONFIG)),
+    )
     assert "react" in files
     assert {name: file.parent for name, file in files.items()} == folders
     assert all(file.is_file() for file in files.values())
@@ -55,7 +59,7 @@ def test_what_was_trained_on_from_it_has_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("config", [[], "x", {}, {"model_type": "llama"}])
 def test_other_models_have_none(tmp_path: Path, config: object) -> None:
-    assert shipped.for_llama_cpp("phi-3-mini-gguf") == {}
+    assert shipped.for_llama_cpp(CATALOGUE["phi-3-mini-gguf"]) == shipped.for_llama_cpp(None) == {}
     assert shipped.for_transformers(tmp_path) == {}
     assert shipped.for_transformers(folder(tmp_path, config)) == {}
     assert shipped.for_transformers(tmp_path / "config.json") == {}
