@@ -14,8 +14,9 @@ from training.signs import Curves, Sign, moved, numbers, short
 from training.trends import MIN_STEPS, SURE_OF_A_LOSS, Trend
 
 Kind = Literal[
-    "learning", "stalled", "reward hacking", "collapse", "value function not learning", "too short to tell"
-]
+    "learning", "stalled", "reward hacking", "collapse", "value function not learning", "too short to tell",
+    "has learned", "has not learned", "overfitting",
+]  # fmt: skip
 Severity = Literal["good", "info", "warning", "bad"]
 
 VALUES_EXPLAIN_NOTHING = 0.05  # explained variance; 0 is what a constant reaches
@@ -27,6 +28,9 @@ ADVICE: Mapping[Kind, str] = {
     "collapse": "Lower learning_rate, raise kl_coef, set target_kl, and warm the value head up first.",
     "value function not learning": "Raise value_learning_rate or vf_coef, or set value_warmup_steps.",
     "too short to tell": f"Curves are judged from {MIN_STEPS} steps on.",
+    "has learned": "Read what it writes before believing it.",
+    "has not learned": "Try more rows or steps, or another learning_rate.",
+    "overfitting": "Take fewer epochs, more rows, or a lower lora_rank.",
 }
 
 

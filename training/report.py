@@ -13,9 +13,10 @@ from typing import Any
 
 from tools.errors import TrainingError
 from tools.files import atomic_write
-from training.diagnosis import diagnose
+from training.diagnosis import Finding, diagnose
 from training.report_curves import curves
-from training.report_tables import comparisons, sample_groups
+from training.report_tables import comparisons, plain_comparison, sample_groups
+from training.supervised_diagnosis import diagnose_supervised, is_supervised
 from training.watching import METRICS, TIMING, duration, read_lines
 
 REPORT = "report.html"
@@ -51,14 +52,21 @@ def render(run: Path, samples: int = _SAMPLES) -> str:
     return environment.from_string(text).render(
         name=str(config.get("name") or run.resolve().name),
         facts=_facts(config, lines, timing) + _handed_over(_read_object(run / "validation.json", unread)),
-        findings=diagnose(lines) if lines else [],
-        comparisons=comparisons(evaluation),
+        findings=_findings(lines, evaluation),
+        by_stretches=not is_supervised(lines),
+        comparisons=comparisons(evaluation) or plain_comparison(evaluation),
         level=_level(evaluation),
         curves=curves(lines),
         samples=sample_groups(read_lines(run / "samples.jsonl"), samples),
         config=[(key, _plain(value)) for key, value in config.items()],
         unread=unread,
     )
+
+
+def _findings(lines: Sequence[Mapping[str, Any]], evaluation: Mapping[str, Any]) -> list[Finding]:
+    if not lines:
+        return []
+    return diagnose_supervised(lines, evaluation) if is_supervised(lines) else diagnose(lines)
 
 
 def _read_object(path: Path, unread: list[str]) -> dict[str, Any]:
@@ -86,7 +94,7 @@ def _facts(
     done, steps = (lines[-1].get("step", len(lines)) if lines else 0), config.get("steps")
     facts.append(("Steps", f"{done} of {steps}" if steps and steps != done else f"{done}"))
     if "batch_size" in config:
-        facts.append(("Batch", f"{config['batch_size']} responses"))
+        facts.append(("Batch", f"{config['batch_size']} {'rows' if is_supervised(lines) else 'responses'}"))
     return facts + _times(timing)
 
 
@@ -99,11 +107,14 @@ def _handed_over(validation: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _times(timing: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Time in all, share of it spent writing responses, speed."""
-    whole = [line for line in timing if all(isinstance(line.get(key), int | float) for key in _TIMES)]
-    seconds = sum(line["seconds"] for line in whole)
+    """Time in all; where responses are written, the share of it that this takes, and speed."""
+    timed = [line for line in timing if isinstance(line.get("seconds"), int | float)]
+    whole = [line for line in timed if all(isinstance(line.get(key), int | float) for key in _TIMES)]
+    seconds = sum(line["seconds"] for line in whole or timed)
     if not seconds:
         return []
+    if not whole:
+        return [("Time", f"{duration(seconds)}, {seconds / len(timed):.3g} s a step")]
     rollout = sum(line["rollout_s"] for line in whole) / seconds
     speed = sum(line["tokens_per_s"] * line["seconds"] for line in whole) / seconds
     return [

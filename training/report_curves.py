@@ -14,6 +14,10 @@ from training.svg_chart import chart, within
 from training.trends import trend
 
 _CURVES = {
+    "loss": "of the batch: nats a token, or of the order of pairs",
+    "token_accuracy": "share of the batch's tokens guessed right",
+    "accuracy": "share of the batch's pairs in the right order",
+    "margin": "by how much the chosen answer scores higher",
     "reward": "mean of the batch, the parts weighted and added up",
     "kl": "nats a response: how far the policy has moved from its reference",
     "kl_coef": "what a nat of KL costs",

@@ -17,6 +17,10 @@ _MEANINGS = {
     "copied": "copied from the article",
     "kl": "KL to the reference",
     "finished": "ended by itself",
+    "loss": "loss, nats a token",
+    "token_accuracy": "tokens guessed right",
+    "accuracy": "pairs in the right order",
+    "margin": "chosen above rejected by",
     "rouge1": "ROUGE-1 F",
     "rouge2": "ROUGE-2 F",
     "rougeL": "ROUGE-L F",
@@ -83,6 +87,21 @@ def comparisons(evaluation: Mapping[str, Any]) -> list[Comparison]:
             )
         )
     return found
+
+
+def plain_comparison(evaluation: Mapping[str, Any]) -> list[Comparison]:
+    """The table of an evaluation.json that has one number for a side and a metric, as supervised runs do."""
+    before, after = _dict(evaluation.get("before")), _dict(evaluation.get("after"))
+    n = after.get("n", before.get("n"))
+    names = [name for name in {**before, **after} if name not in ("n", "tokens")]
+    if not isinstance(n, int) or not names:
+        return []
+    sides = [{name: {"mean": side.get(name)} for name in names} for side in (before, after)]
+    rows = tuple(
+        (_label(name), tuple(_cell(side[name], signed=False, spread=False) for side in sides))
+        for name in names
+    )
+    return [Comparison("", n, ("before", "after"), rows)]
 
 
 def sample_groups(lines: Sequence[Mapping[str, Any]], most: int) -> list[SampleGroup]:

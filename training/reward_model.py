@@ -16,6 +16,7 @@ from training.base_models import load_scorer, quiet_unless_watched
 from training.lora import with_lora
 from training.preferences import Pair, load_pairs, split_pairs
 from training.processes import Processes
+from training.report import write_report
 from training.run_directory import RunDirectory
 from training.supervised_config import RewardModelConfig
 from training.supervised_run import Evaluation, SupervisedRun, batches, quiet_trainer
@@ -48,6 +49,7 @@ def run_reward_model(config: RewardModelConfig, out: Path, resume: bool = False)
     )
     if processes.is_main:
         _save(run.path / "model", model, tokenizer)
+        write_report(run.path)
     processes.wait()
     return run.path
 

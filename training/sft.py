@@ -16,6 +16,7 @@ from training.data import check_room
 from training.lora import load_to_train
 from training.policy_folder import save_policy
 from training.processes import Processes
+from training.report import write_report
 from training.run_directory import RunDirectory
 from training.supervised_config import SFTConfig
 from training.supervised_data import Example, Examples, load_examples
@@ -46,6 +47,8 @@ def run_sft(config: SFTConfig, out: Path, resume: bool = False) -> Path:
             lambda: evaluate(model, tokenizer, examples.held_out, config.eval_batch_size),
         )
     _hand_over(run, processes, model, tokenizer, config, examples)
+    if processes.is_main:
+        write_report(run.path)
     return run.path
 
 

@@ -11,6 +11,6 @@ from tools.policy_folder import CARD
 
 
 def adapters_sha256(engine: Engine | str) -> list[str] | None:
-    """The sha256 of each adapter of an engine, or of what a model's name will load, and of its policy.json."""
+    """The sha256 of each adapter of an engine, or of what a name will load, and of its policy.json."""
     files = adapter_files(engine) if isinstance(engine, str) else engine.adapter_files
     return [sha256(one) for file in files for one in (file, file.with_name(CARD)) if one.is_file()] or None
