@@ -147,17 +147,33 @@ def _texts_in(message: BaseMessage) -> list[str]:
 
 
 def own_words(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> list[ToolSpec]:
-    """The tools with each `query` argument bound to words that the user wrote, now or shortly before."""
-    said = [str(m.text) for m in messages if isinstance(m, HumanMessage)][-_QUESTIONS:]
+    """The tools with each `query` argument bound to words that the user wrote, now or shortly before.
+
+    A query that goes on with the last one, as for "and without eggs?", begins with all of it: the smallest
+    models forget a half of it otherwise.
+    """
+    last = _last_query(messages)
+    said = [str(m.text) for m in messages if isinstance(m, HumanMessage)][-1 if last else -_QUESTIONS :]
     words = [word for text in said if not is_long(text) for word in _WORD.findall(neutralise(text))]
     cut = [word[:_MOST_WORD_CHARACTERS].rstrip("'’-") for word in words[-_MOST_WORDS:]]
     either = dict.fromkeys(form for word in cut for form in (word, word.lower()))
-    if not either:
+    first = [*([last] if last else []), *either]
+    if not first:
         return list(specs)
-    widest = max(len(character.encode()) for word in either for character in word)
-    one = "|".join(either)
-    pattern = f"^({one})( ({one})){{0,{_MOST_QUERY_WORDS - 1}}}$"
+    widest = max(len(character.encode()) for word in first for character in word)
+    more = f"( ({'|'.join(either)})){{0,{_MOST_QUERY_WORDS - 1}}}" if either else ""
+    pattern = f"^({'|'.join(first)}){more}$"
     return [_with_pattern(spec, "query", pattern, _MOST_QUERY_BYTES // widest) for spec in specs]
+
+
+def _last_query(messages: Sequence[BaseMessage]) -> str:
+    """What the newest search of the turns that are still shown asked for; empty where there is none."""
+    before = messages[: len(messages) - len(this_turn(messages))]
+    starts = [n for n, message in enumerate(before) if isinstance(message, HumanMessage)]
+    shown = before[starts[-_QUESTIONS:][0] :] if starts else []
+    calls = [call for m in shown if isinstance(m, AIMessage) for call in m.tool_calls]
+    queries = [str(call["args"]["query"]) for call in calls if "query" in call["args"]]
+    return " ".join(_WORD.findall(neutralise(queries[-1]))) if queries else ""
 
 
 def _with_pattern(

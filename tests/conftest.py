@@ -33,10 +33,10 @@ _UNIT = Path(__file__).parent / "unit"
 @pytest.fixture(scope="session", autouse=True)
 def _models_at_hand(request: pytest.FixtureRequest) -> None:
     if not _only_unit(request.session):
+        from agent.engines import load_engine
         from tools.index import embedded_index
-        from tools.models import model_path
 
-        model_path("smollm2-135m")
+        load_engine().close()
         embedded_index()
 
 

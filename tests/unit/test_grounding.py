@@ -143,6 +143,34 @@ def test_a_query_is_made_of_the_words_of_the_last_two_questions() -> None:
     checked_grammar(grammar([search]))
 
 
+PIE = searched("Apple pie", hit(1, "Pie"))
+
+
+@pytest.mark.parametrize(
+    ("messages", "pattern"),
+    [
+        ([*PIE, HumanMessage("and vegan?")], "^(Apple pie|and|vegan)( (and|vegan)){0,11}$"),
+        ([*PIE, HumanMessage("?!")], "^(Apple pie)$"),
+        (
+            [*PIE, HumanMessage("ta"), AIMessage("!"), HumanMessage("vegan?")],
+            "^(Apple pie|vegan)( (vegan)){0,11}$",
+        ),
+        ([*PIE, *searched("a (hot) soup"), HumanMessage("?")], "^(a hot soup)$"),
+        (
+            [*PIE, HumanMessage("a"), AIMessage("!"), HumanMessage("b"), AIMessage("!"), HumanMessage("c")],
+            "^(b|c)( (b|c)){0,11}$",  # the search is no longer shown
+        ),
+        (PIE, "^(Apple|apple|pie)( (Apple|apple|pie)){0,11}$"),  # a second search in the same turn
+    ],
+)
+def test_a_query_that_goes_on_with_the_last_one_begins_with_all_of_it(
+    messages: list[BaseMessage], pattern: str
+) -> None:
+    [search] = own_words([SEARCH], messages)
+    assert search.parameters["properties"]["query"]["pattern"] == pattern
+    checked_grammar(grammar([search]))
+
+
 def test_a_query_of_long_words_keeps_to_the_length_that_its_tool_takes() -> None:
     bounded = {"type": "object", "properties": {"query": {"type": "string", "maxLength": 120}}}
     [search] = own_words([ToolSpec("recipe_search", "", bounded)], [HumanMessage("a" * 70 + " " + "b" * 70)])
