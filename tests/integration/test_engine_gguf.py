@@ -230,7 +230,7 @@ def test_a_phi3_model_gets_its_own_template_with_the_system_text_in_it(
 ) -> None:
     engine = load_engine(str(tiny_phi3_gguf(tmp_path / "tiny-phi3.gguf")))
     assert isinstance(engine, GgufEngine)
-    text = engine._server.render([SYSTEM, QUESTION, {"role": "assistant", "content": "Gently."}, QUESTION])
+    text = engine._reader.render([SYSTEM, QUESTION, {"role": "assistant", "content": "Gently."}, QUESTION])
     assert text == (
         "<|user|>\nYou are a cook.\nHow do I boil an egg?<|end|>\n<|assistant|>\n"
         "Gently.<|end|>\n<|user|>\nHow do I boil an egg?<|end|>\n<|assistant|>\n"
