@@ -71,9 +71,8 @@ def test_a_pipe_gets_plain_text_and_a_trace_goes_to_stderr() -> None:
     assert said.stdout.startswith("Banana Bread [1]\n\nIngredients:\n- 2 cups all purpose flour\n")
     assert "\n\nRecipes found\n[1] Banana Bread (pdr-banana-bread)\n[2] " in said.stdout
     assert "\x1b" not in said.stdout + said.stderr
-    assert said.stderr.startswith(
-        "Thought: recipes are needed: a dish is asked for\nrecipe_search {'query': 'banana bread'}\n"
-    )
+    step = r"Thought: recipes are needed: [\w ]+\nrecipe_search {'query': 'banana bread'}\n"
+    assert re.match(step, said.stderr)
     assert "[1] Banana Bread\n\n2 cups all purpose flour" in said.stderr
     assert said.stderr.rstrip().endswith("Thought: Banana Bread is what the user wants")
 

@@ -206,7 +206,7 @@ def test_llama_cpp_writes_nothing_to_the_terminal() -> None:
 def test_the_loopback_port_is_closed_to_who_has_no_key(engine: Engine) -> None:
     import http.client
 
-    server: LlamaServer = engine._server  # type: ignore[attr-defined]
+    server: LlamaServer = engine._reader  # type: ignore[attr-defined]
     connection = http.client.HTTPConnection(server._host, timeout=5)
     connection.request("POST", "/tokenize", '{"content": "hi"}', {"Content-Type": "application/json"})
     assert connection.getresponse().status == 401
