@@ -26,7 +26,7 @@ from tools.files import atomic_folder, atomic_write
 from tools.policy_folder import CARD, read_policy
 
 _log = logging.getLogger(__name__)
-_JUDGED = 24  # of the development rows, which a fast run judges by
+_JUDGED = 16  # of the development rows, which a fast run judges by
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ STAGES = (
         "sft_react",
         "react-data/train.jsonl",
         "react-data/dev.jsonl",
-        ("steps=18", "batch_size=4", "max_prompt_tokens=160", "warmup_steps=4"),
+        ("steps=15", "batch_size=4", "max_prompt_tokens=160", "warmup_steps=4"),
         loss=(4.10, 0.41),
         least_share=0.35,
         ships_as="react",

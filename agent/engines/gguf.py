@@ -14,7 +14,7 @@ from threading import Event, Lock
 from typing import Any
 
 from agent.engines.base import Decoding, FinishReason, Message, Usage
-from agent.engines.grammar import checked_grammar
+from agent.engines.grammar import checked_grammar, ending_with
 from agent.engines.llama_server import Chunk, LlamaServer
 from agent.engines.templates import Template, fold_system, join_contents, keeps_system
 from agent.engines.text import (
@@ -68,6 +68,7 @@ class GgufEngine:
         facts = self._reader.facts()
         self.context_tokens = checked_context(context_tokens, facts["n_ctx_train"], self.name)
         self.obeys_grammar = facts["vocab_type"] != _SENTENCEPIECE
+        self._end_token = self._reader.end_token()
         # llama.cpp has a chat template of its own for a model without one, which no base model was trained on
         self._template: Template = join_contents if plain else self._reader.render
         self._folds = not keeps_system(self._template)
@@ -81,7 +82,9 @@ class GgufEngine:
         cancelled = cancelled or Event()
         prompt = self._prompt(messages)
         checked_prompt_length(len(prompt), self.context_tokens)
-        request = _request(prompt, decoding, self.obeys_grammar)
+        request = _request(prompt, decoding)
+        if decoding.grammar is not None and self.obeys_grammar:
+            request["grammar"] = checked_grammar(ending_with(decoding.grammar, self._end_token))
         complete = partial(self._server(decoding.adapter).complete, request)
         output_tokens = 0
         finish: FinishReason | None = None
@@ -119,9 +122,9 @@ class GgufEngine:
         return self._reader.tokenize(self._template(fold_system(messages) if self._folds else messages))
 
 
-def _request(prompt: list[int], decoding: Decoding, obeys_grammar: bool) -> dict[str, Any]:
+def _request(prompt: list[int], decoding: Decoding) -> dict[str, Any]:
     """The body of a completion; samplers that `Decoding` does not name are switched off."""
-    request: dict[str, Any] = {
+    return {
         "prompt": prompt,
         "max_tokens": decoding.max_tokens,
         "temperature": decoding.temperature,
@@ -137,9 +140,6 @@ def _request(prompt: list[int], decoding: Decoding, obeys_grammar: bool) -> dict
         "return_progress": True,  # a chunk after every batch of the prompt: a place to cancel
         "timings_per_token": True,
     }
-    if decoding.grammar is not None and obeys_grammar:
-        request["grammar"] = checked_grammar(decoding.grammar)
-    return request
 
 
 def _choice(chunk: Chunk) -> dict[str, Any]:

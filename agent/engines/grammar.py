@@ -5,9 +5,11 @@ a word, so it is checked here before any engine sees it. A faulty grammar is the
 a ValueError.
 """
 
+import re
 from functools import lru_cache
 
 _HEADER = "%llguidance {}"
+_START = re.compile(r"^start: (.*)$", re.MULTILINE)
 
 
 @lru_cache(maxsize=64)
@@ -24,3 +26,15 @@ def checked_grammar(grammar: str) -> str:
     if faulty:
         raise ValueError(f"Not a grammar that llguidance accepts: {problems[0]}")
     return headed
+
+
+def ending_with(grammar: str, token: int | None) -> str:
+    """The grammar with a token that may end its text.
+
+    llama.cpp tells llguidance of one end token, and guesses by names which of several it is; where it guesses
+    wrong, a model could never end a text of free length.
+
+    >>> ending_with('start: "yes" | "no"', 2)
+    'start: ("yes" | "no") <[2]>?'
+    """
+    return grammar if token is None else _START.sub(rf"start: (\1) <[{token}]>?", grammar)

@@ -68,6 +68,12 @@ class LlamaServer:
             raise RuntimeError(f"llama.cpp does not tokenize this text: {reply}")
         return list(reply["tokens"])
 
+    def end_token(self) -> int | None:
+        """The token that ends an answer, as the model's file names it."""
+        _, reply = self._call("GET", "/props")
+        found = self.tokenize(reply["eos_token"]) if reply.get("eos_token") else []
+        return found[-1] if found else None
+
     def facts(self) -> dict[str, Any]:
         """What llama.cpp says of the model: `n_ctx_train`, `vocab_type` and more."""
         _, reply = self._call("GET", "/v1/models")

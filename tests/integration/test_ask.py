@@ -119,12 +119,11 @@ def test_a_question_on_stdin_is_answered_by_the_model_alone() -> None:
     assert turn["answer"]
 
 
-@pytest.mark.alone
 def test_an_attached_article_of_5000_words_is_summarized(tmp_path: Path, inside: Inside) -> None:
     assert len(ARTICLE.split()) > 5_000
     file = tmp_path / "article.txt"
     file.write_text(ARTICLE)
-    code, out, err = inside("ask", "Summarize this.", "--file", str(file), "--json")
+    code, out, err = inside("ask", "Summarize this.", "--file", str(file), "--json", "--time-limit", "280")
     turn = json.loads(out)
     assert (code, err, turn["exit_reason"]) == (0, "", "answer")
     [step] = turn["steps"]

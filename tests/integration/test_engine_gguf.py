@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread, Timer
 
@@ -114,6 +115,16 @@ def test_tool_arguments_satisfy_their_schema(engine: Engine) -> None:
     assert list(args) == ["query", "k"]
     assert len(args["query"]) <= 20
     assert args["k"] in (1, 3)
+
+
+@pytest.mark.parametrize("adapter", ["", "react"])
+def test_a_text_of_free_length_ends_where_it_would_without_a_grammar(engine: Engine, adapter: str) -> None:
+    free = Decoding(max_tokens=150, adapter=adapter)
+    text, usage = answer(engine, free, {"role": "user", "content": "What is the capital of France?"})
+    bound = replace(free, grammar=r"start: /(?s:.)+/")
+    again, spent = answer(engine, bound, {"role": "user", "content": "What is the capital of France?"})
+    assert (again, spent.output_tokens) == (text, usage.output_tokens)
+    assert usage.finish_reason == spent.finish_reason == "stop"
 
 
 def test_a_faulty_grammar_is_an_error_and_not_free_text(engine: Engine) -> None:
