@@ -4,6 +4,7 @@ Read in a fraction of a second: the gguf package makes an array of every token o
 takes seconds. Left out: the values themselves, such as vocabularies, which are only passed over.
 """
 
+import math
 import mmap
 import struct
 from dataclasses import dataclass
@@ -68,6 +69,16 @@ def aligned(place: int, alignment: int) -> int:
     96
     """
     return -(-place // alignment) * alignment
+
+
+def byte_count(sizes: tuple[int, ...], kind: int) -> int:
+    """Bytes of a tensor with these sizes in a type of BLOCKS.
+
+    >>> byte_count((64, 2), 8)
+    136
+    """
+    block_weights, block_bytes = BLOCKS[kind]
+    return math.prod(sizes) // block_weights * block_bytes
 
 
 def read_header(path: Path) -> GgufHeader:

@@ -5,7 +5,6 @@ quarter of the speed of a model of this size. Quantized matrices that change bec
 four bits is wider than most of what an adapter changes; everything else is copied as it is.
 """
 
-import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tools.errors import ModelFileError
 from tools.files import atomic_write
-from tools.gguf_header import BLOCKS, MAGIC, GgufHeader, TensorInfo, aligned, read_header
+from tools.gguf_header import MAGIC, GgufHeader, TensorInfo, aligned, byte_count, read_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,15 +76,12 @@ def _part(
     content: "NDArray[Any]",
     change: "Callable[[], NDArray[Any]] | None",
 ) -> _Part:
-    weights = math.prod(tensor.sizes)
     start = header.weights_start + tensor.start
-    block_weights, block_bytes = BLOCKS[tensor.kind]
-    old = content[start : start + weights // block_weights * block_bytes]
+    old = content[start : start + byte_count(tensor.sizes, tensor.kind)]
     if change is None:
         return _Part(tensor, tensor.kind, old.size, old.tobytes)
     kind = tensor.kind if tensor.kind in _FLOATS else _Q8_0
-    size = weights // BLOCKS[kind][0] * BLOCKS[kind][1]
-    return _Part(tensor, kind, size, partial(_added, tensor, old, kind, change))
+    return _Part(tensor, kind, byte_count(tensor.sizes, kind), partial(_added, tensor, old, kind, change))
 
 
 def _added(tensor: TensorInfo, old: "NDArray[Any]", kind: int, change: "Callable[[], NDArray[Any]]") -> bytes:

@@ -5,11 +5,10 @@ the last one's length follows from its shape and type. Altered content of the ri
 """
 
 import json
-import math
 import struct
 from pathlib import Path
 
-from tools.gguf_header import BLOCKS, TensorInfo, read_header
+from tools.gguf_header import BLOCKS, TensorInfo, byte_count, read_header
 
 
 def looks_whole(path: Path) -> bool:
@@ -47,8 +46,7 @@ def _gguf_bytes(path: Path) -> int:
 
 def _end(tensor: TensorInfo) -> int:
     """Where a tensor ends, counted from the start of the weights; its start where its type is not known."""
-    block_weights, block_bytes = BLOCKS.get(tensor.kind, (1, 0))
-    return tensor.start + math.prod(tensor.sizes) // block_weights * block_bytes
+    return tensor.start + (byte_count(tensor.sizes, tensor.kind) if tensor.kind in BLOCKS else 0)
 
 
 def why_not_loaded(error: Exception) -> str:

@@ -6,8 +6,10 @@ layers, which have kernels of their own.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
+
+from training.other_forward import other_forward
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,17 +40,10 @@ def for_few_rows(trunk: Any) -> Iterator[None]:
 
     Conv1D keeps its weight as (in, out), so it is copied: the weights must not change meanwhile.
     """
-    changed = [(layer, vars(layer).get("forward")) for layer in trunk.modules() if _is_plain(layer)]
-    for layer, _ in changed:
-        layer.forward = _quick(layer)
-    try:
+    with ExitStack() as changed:
+        for layer in filter(_is_plain, trunk.modules()):
+            changed.enter_context(other_forward(layer, _quick(layer)))
         yield
-    finally:
-        for layer, own in changed:
-            if own is None:
-                del layer.forward  # the class's shows again
-            else:
-                layer.forward = own
 
 
 def _is_plain(layer: Any) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from training.other_forward import other_forward
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -24,17 +26,11 @@ def last_feed_forward_at(trunk: Any, at: "tuple[Tensor, Tensor]") -> Iterator[No
     if layer is None:
         yield
         return
-    whole, own = layer.forward, vars(layer).get("forward")  # accelerate puts one of its own on some layers
+    whole = layer.forward
 
     def sparse(hidden: "Tensor", *more: Any, **named: Any) -> "Tensor":
         wanted: Tensor = whole(hidden[at], *more, **named)  # (tokens, width)
         return wanted.new_zeros(hidden.shape).index_put(at, wanted)
 
-    layer.forward = sparse
-    try:
+    with other_forward(layer, sparse):
         yield
-    finally:
-        if own is None:
-            del layer.forward  # the class's shows again
-        else:
-            layer.forward = own

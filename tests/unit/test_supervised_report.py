@@ -12,10 +12,10 @@ from training.supervised_diagnosis import diagnose_supervised, is_supervised
 STEPS = 30
 
 
-def curve(first: float, last: float, key: str = "loss") -> list[dict[str, Any]]:
+def curve(first: float, last: float) -> list[dict[str, Any]]:
     """Steps whose loss falls in a straight line."""
     values = [first + (last - first) * n / (STEPS - 1) for n in range(STEPS)]
-    return [{"step": n, key: value, "loss": value} for n, value in enumerate(values, start=1)]
+    return [{"step": n, "loss": value} for n, value in enumerate(values, start=1)]
 
 
 def sides(before: dict[str, float], after: dict[str, float], n: int = 60) -> dict[str, Any]:
