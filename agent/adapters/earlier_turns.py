@@ -22,14 +22,19 @@ _SLOT = re.compile(r"{{(\w+)}}")
 def earlier_search(
     material: Material, side: Side, rng: random.Random
 ) -> tuple[list[BaseMessage], str, tuple[str, ...]]:
-    """A turn that searched for a dish and found recipes; its query; what it is made of."""
+    """A turn that searched, mostly for a dish, and found recipes; its query; what it is made of."""
     recipe = rng.choice([one for one in material.recipes if dish_of(one)])
-    lines = [line for line in worded("recipe_requests", side) if set(_SLOT.findall(line)) == {"dish"}]
-    line = rng.choice(lines)
-    text, query = said_and_sought(toned(filled(line, recipe, side, rng) or "", side, rng, lead=False))
+    lines = worded("recipe_requests", side)
+    if rng.random() < 0.6:
+        lines = tuple(line for line in lines if slots_of(line) == {"dish"})
+    marked = None
+    while marked is None:
+        line = rng.choice(lines)
+        marked = filled(line, recipe, side, rng)
+    text, query = said_and_sought(toned(marked, side, rng, lead=False))
     others = rng.sample([one for one in material.recipes if one != recipe], 2)
     hits = [hit(one, rank) for rank, one in enumerate([recipe, *others], start=1)]
-    turn = [asked(text), called(thought("dish", text), search(query)), observed(hits)]
+    turn = [asked(text), called(thought(kind_of_request(line), text), search(query)), observed(hits)]
     return turn, query, (recipe.uid, *(one.uid for one in others), line)
 
 
@@ -50,6 +55,18 @@ def maybe_before(
         return earlier_summary(material, rng)
     before, _, pieces = earlier_search(material, side, rng)
     return before, pieces
+
+
+def kind_of_request(line: str) -> str:
+    """What a phrasing of a request is about, as the thoughts call it.
+
+    >>> kind_of_request("A [{{kind}} with {{ingredient}}], please.")
+    'wishes'
+    """
+    slots = slots_of(line)
+    if "dish" in slots:
+        return "dish"
+    return "wishes" if slots & {"kind", "before", "after"} or not slots else "ingredients"
 
 
 # ---- slots

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from langchain_core.messages import BaseMessage
 
-from agent.adapters.earlier_turns import earlier_search, filled, maybe_before, slots_of
+from agent.adapters.earlier_turns import earlier_search, filled, kind_of_request, maybe_before
 from agent.adapters.material import Material
 from agent.adapters.queries import query_of, wants_a_recipe
 from agent.adapters.react_rows import Row, asked, search
@@ -38,23 +38,16 @@ def requests(material: Material, side: Side, rng: random.Random) -> Iterator[Row
         if marked is None:
             continue
         text, query = said_and_sought(toned(marked, side, rng))
-        kind = _kind(slots_of(line))
+        kind = kind_of_request(line)
         source = "recipes/embedded" if recipe in material.recipes else "recipes/web"
         before, pieces = maybe_before(material, side, rng, 0.12)
         yield _row([*before, asked(text)], kind, query, source, (*pieces, recipe.uid, line))
 
 
-def _kind(slots: set[str]) -> str:
-    """What a phrasing with these slots is about, as the thoughts call it."""
-    if "dish" in slots:
-        return "dish"
-    return "wishes" if slots & {"kind", "before", "after"} or not slots else "ingredients"
-
-
 def natural_requests(material: Material, side: Side, rng: random.Random) -> Iterator[Row]:
     """Requests that people wrote, as they are and in another tone."""
     known = [*material.requests, *(one for one in material.unserved if wants_a_recipe(one.text))]
-    for changed in (False, True):
+    for changed in (False, True, True):
         for one in known:
             text = toned(one.text, side, rng, lead=False) if changed else one.text
             query = query_of(text)
