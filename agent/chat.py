@@ -142,7 +142,7 @@ class ReActChat(BaseChatModel):
         said = [thought_of(m) for m in this_turn(messages) if isinstance(m, AIMessage)]
         if self.grounded:
             specs = own_words(applicable(specs, messages) if choice == "auto" else specs, messages)
-        return grammar(specs, choice, said)
+        return grammar(specs, choice, said, brief=self.grounded)
 
     def _decoding(
         self, stop: list[str] | None, react_grammar: str | None, kwargs: dict[str, Any]

@@ -27,6 +27,7 @@ THOUGHT, ACTION, INPUT, OBSERVATION, ANSWER = (
     "Final Answer:",
 )
 MAX_THOUGHT_CHARACTERS = 160
+MAX_BRIEF_THOUGHT_CHARACTERS = 72
 MAX_ARGUMENT_CHARACTERS = 200  # of a string argument whose schema names no maxLength
 STOP_STRINGS = (f"\n{OBSERVATION}",)  # for engines without grammars
 
@@ -117,11 +118,14 @@ def render_observation(text: str) -> str:
 # ---- what the model may write
 
 
-def grammar(tools: Sequence[ToolSpec], choice: Choice = "auto", said: Sequence[str] = ()) -> str:
+def grammar(
+    tools: Sequence[ToolSpec], choice: Choice = "auto", said: Sequence[str] = (), *, brief: bool = False
+) -> str:
     """One step as an llguidance grammar: the tool exists, its arguments fit its schema, no Observation.
 
     `choice` "any" leaves out the answer and "none" leaves out the actions. `said` are the turn's earlier
-    thoughts: a step may not begin with one again, or small models would take the same step for ever.
+    thoughts: a step may not begin with one again, or small models would take the same step for ever. A
+    `brief` thought is in ASCII, so that even one of digits leaves a step's tokens to the action.
     """
     actions = [f"tool_{number}" for number, _ in enumerate(tools)] if choice != "none" else []
     endings = [*actions, *(["answer"] if choice != "any" else [])]
@@ -136,11 +140,16 @@ def grammar(tools: Sequence[ToolSpec], choice: Choice = "auto", said: Sequence[s
         [
             "%llguidance {}",
             f'start: "{THOUGHT} " THOUGHT_TEXT "\\n" ({" | ".join(endings)})',
-            rf"THOUGHT_TEXT: /[^\s\n][^\n]{{0,{MAX_THOUGHT_CHARACTERS - 1}}}/ & ~/[^\n]*{_labels()}[^\n]*/"
-            + _unlike(said),
+            rf"THOUGHT_TEXT: {_thought(brief)} & ~/[^\n]*{_labels()}[^\n]*/{_unlike(said)}",
             *rules,
         ]
     )
+
+
+def _thought(brief: bool) -> str:
+    if brief:
+        return rf"/[!-~][ -~]{{0,{MAX_BRIEF_THOUGHT_CHARACTERS - 1}}}/"
+    return rf"/[^\s\n][^\n]{{0,{MAX_THOUGHT_CHARACTERS - 1}}}/"
 
 
 def _unlike(said: Sequence[str]) -> str:

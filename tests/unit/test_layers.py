@@ -1,7 +1,7 @@
 """The layers of the project, read from its imports, and the calls that no layer makes."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -34,7 +34,14 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(nodes: Iterator[ast.AST]) -> set[str]:
+@cache
+def telling(path: Path) -> tuple[ast.Import | ast.ImportFrom | ast.Call, ...]:
+    """A file's imports and calls, wherever they stand."""
+    nodes = ast.walk(tree(path))
+    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom | ast.Call))
+
+
+def imported(nodes: Iterable[ast.AST]) -> set[str]:
     """Top-level names of the packages that these nodes import."""
     found: set[str] = set()
     for node in nodes:
@@ -65,7 +72,7 @@ def allowed(path: Path) -> set[str]:
 
 
 def calls(path: Path) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
+    return (node for node in telling(path) if isinstance(node, ast.Call))
 
 
 def test_there_are_files_to_read() -> None:
@@ -78,7 +85,7 @@ def offenders(found: Callable[[Path], object]) -> dict[str, object]:
 
 
 def test_a_layer_imports_only_what_lies_below_it() -> None:
-    assert offenders(lambda path: imported(ast.walk(tree(path))) & set(LAYERS) - allowed(path)) == {}
+    assert offenders(lambda path: imported(telling(path)) & set(LAYERS) - allowed(path)) == {}
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
@@ -88,7 +95,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
 def test_nothing_is_unpickled_or_run_from_text() -> None:
     def unsafe(path: Path) -> set[str]:
         called = {node.func.id for node in calls(path) if isinstance(node.func, ast.Name)}
-        return imported(ast.walk(tree(path))) & UNSAFE_MODULES | called & UNSAFE_CALLS
+        return imported(telling(path)) & UNSAFE_MODULES | called & UNSAFE_CALLS
 
     assert offenders(unsafe) == {}
 

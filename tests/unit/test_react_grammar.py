@@ -11,7 +11,14 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from llguidance import LLMatcher, LLTokenizer
 
 from agent.engines.grammar import checked_grammar
-from agent.react import MAX_ARGUMENT_CHARACTERS, MAX_THOUGHT_CHARACTERS, Choice, ToolSpec, grammar
+from agent.react import (
+    MAX_ARGUMENT_CHARACTERS,
+    MAX_BRIEF_THOUGHT_CHARACTERS,
+    MAX_THOUGHT_CHARACTERS,
+    Choice,
+    ToolSpec,
+    grammar,
+)
 from tools.search import RecipeSearchInput, recipe_search_tool
 from tools.summarize import summarize_tool
 
@@ -58,10 +65,15 @@ TOOLS = own_tools()
 
 
 def can_write(
-    text: str, choice: Choice = "auto", tools: list[ToolSpec] = TOOLS, said: tuple[str, ...] = ()
+    text: str,
+    choice: Choice = "auto",
+    tools: list[ToolSpec] = TOOLS,
+    said: tuple[str, ...] = (),
+    brief: bool = False,
 ) -> bool:
     """Whether the grammar lets a model write exactly this text and then end."""
-    matcher = LLMatcher(BYTES, LLMatcher.grammar_from_lark(checked_grammar(grammar(tools, choice, said))))
+    rules = checked_grammar(grammar(tools, choice, said, brief=brief))
+    matcher = LLMatcher(BYTES, LLMatcher.grammar_from_lark(rules))
     tokens = BYTES.tokenize_str(text)
     return matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
 
@@ -192,3 +204,17 @@ def test_a_thought_cannot_be_had_twice_in_a_turn(said: tuple[str, ...]) -> None:
         False,
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("thought", "allowed"),
+    [
+        ("recipes are needed: a dish is asked for", True),
+        ("1" * MAX_BRIEF_THOUGHT_CHARACTERS, True),
+        ("1" * (MAX_BRIEF_THOUGHT_CHARACTERS + 1), False),
+        ("漢字", False),
+        ("Observation: a pie", False),
+    ],
+)
+def test_a_brief_thought_is_short_and_plain(thought: str, allowed: bool) -> None:
+    assert can_write(replying("Pie", thought), brief=True) is allowed
