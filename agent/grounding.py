@@ -35,6 +35,17 @@ _MOST_WORD_CHARACTERS = 30  # of four bytes each, such a word alone is a query
 _LEAST_WORDS_OF_A_TEXT = 15
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _PARAGRAPH_STEPS = 2  # so few steps are paragraphs, which read better as sentences
+# Of a request: for when, for whom, how much, what meal. No recipe is another one for want of these words.
+_OCCASION = """
+    afternoon all bag bags birthday box boxes bunch bunches child children classic couple dad day days
+    dinner dish dishes dozen easier easy evening everybody everyone family fashioned father few food
+    friday friend friends gram grams grandma guest guests half home homemade hour hours husband jar jars
+    kg kid kids kilo kilos least leftover leftovers liter liters litre litres lunch meal meals minute
+    minutes mom monday morning most mother night old ounce ounces pack packs party people person persons
+    plenty pound pounds quick quicker saturday scratch simple something sunday supper take takes thing
+    things thursday traditional tuesday use used uses using wednesday week weekend wife
+"""
+_OF_THE_OCCASION = frozenset(_OCCASION.split())
 
 
 @dataclass(frozen=True)
@@ -57,24 +68,37 @@ def found(messages: Sequence[BaseMessage], max_tokens: int) -> list[Found]:
     if isinstance(artifact, list):
         hits = [hit for hit in artifact if isinstance(hit, Hit)]
         number, query = hit_numbers(messages), _query(messages)
-        return [_recipe(hit, number[hit.uid], query, words, max_tokens) for hit in _named(hits, query)]
+        return [_recipe(hit, number[hit.uid], query, words, max_tokens) for hit in _choice(hits, query)]
     return []
 
 
 def _query(messages: Sequence[BaseMessage]) -> str:
-    """The dish that the last call of this turn searched for."""
+    """What the last call of this turn searched for."""
     calls = [call for m in this_turn(messages) if isinstance(m, AIMessage) for call in m.tool_calls]
-    return split_query(str(calls[-1]["args"].get("query", "")))[0] if calls else ""
+    return str(calls[-1]["args"].get("query", "")) if calls else ""
+
+
+def _choice(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
+    """The hits that may answer a query: of those that fit it the ones named so, else the nearest alone."""
+    if fitting := [hit for hit in hits if _fits(hit, query)]:
+        return _named(fitting, query)
+    asked = _asked(query)
+    return [max(hits, key=lambda hit: len(asked & _stems(hit.text)))] if hits else []
 
 
 def _named(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
-    """The hits called what was asked for, else those sharing most of its words (two or more), else all."""
-    asked = _stems(query)
-    if asked and (exact := [hit for hit in hits if _stems(hit.name) == asked]):
+    """The hits called what was asked for, else those sharing most of its words, else all.
+
+    Of several words they must share two: one may be any ingredient.
+    """
+    whole, asked = _stems(split_query(query)[0]), _asked(query)
+    if whole and (exact := [hit for hit in hits if _stems(hit.name) == whole]):
         return exact
     shared = [len(asked & _stems(hit.name)) for hit in hits]
     most = max(shared, default=0)
-    return [hit for hit, count in zip(hits, shared, strict=True) if count == most] if most >= 2 else hits
+    if most < min(2, len(asked)):
+        return hits
+    return [hit for hit, count in zip(hits, shared, strict=True) if count == most]
 
 
 def _fits(hit: Hit, query: str) -> bool:
@@ -83,9 +107,14 @@ def _fits(hit: Hit, query: str) -> bool:
     "Beef rendang" is no beef stew. But where every word of a recipe's name was asked for, the other words may
     say how or when: "a classic Caesar salad for tonight".
     """
-    asked, named = _stems(" ".join(dish_words(query))), _stems(hit.name)
+    asked, named = _asked(query), _stems(hit.name)
     most = len(asked & _stems(hit.text)) * 2 > len(asked)
     return most or not asked or (bool(named) and named <= asked)
+
+
+def _asked(query: str) -> set[str]:
+    """The stems of the words that say what is to be cooked."""
+    return _stems(" ".join(dish_words(split_query(query)[0]) - _OF_THE_OCCASION))
 
 
 def _stems(text: str) -> set[str]:

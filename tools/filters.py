@@ -54,6 +54,16 @@ FAMILIES: Mapping[str, str] = {
     ),
 }
 
+_NO_ANIMAL = ("meat", "fish", "shellfish", "gelatin", "lard")
+DIETS: Mapping[str, tuple[str, ...]] = {  # and the ingredients that each rules out
+    "vegan": (*_NO_ANIMAL, "eggs", "dairy", "honey"),
+    "plant-based": (*_NO_ANIMAL, "eggs", "dairy", "honey"),
+    "vegetarian": _NO_ANIMAL,
+    "veggie": _NO_ANIMAL,
+    "meatless": _NO_ANIMAL,
+    "pescatarian": ("meat", "gelatin", "lard"),
+}
+
 
 class RowFilter:
     """Answers for the rows of one collection; what it has read or found once, it keeps."""

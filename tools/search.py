@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 
 from prompts import prompt
 from tools.citations import hit_numbers
+from tools.filters import DIETS
 from tools.index import Hit
 from tools.untrusted import neutralise
 
@@ -63,7 +64,8 @@ _RULED_OUT = re.compile(
     rf"(?P<without>{_INGREDIENT}"
     rf"(?:\s*(?:,|,? or|,? and|,? nor|&)\s+(?:any |no |without )?{_INGREDIENT}){{0,3}})(?:\s*\))?"
     rf"|(?<![\w-])no-(?P<no>(?!(?:{_STOP})\b)[^\W\d_]+)\b"
-    rf"|\b(?!(?:{_STOP}|feel|guilt)\b)(?P<free>[^\W\d_]+)[- ]free\b",
+    rf"|\b(?!(?:{_STOP}|feel|guilt)\b)(?P<free>[^\W\d_]+)[- ]free\b"
+    rf"|(?:\bfor )?(?<!not )(?<![\w-])(?P<diet>{'|'.join(DIETS)})s?(?![\w-])",
     re.IGNORECASE,
 )
 
@@ -192,6 +194,8 @@ def split_query(query: str) -> tuple[str, tuple[str, ...]]:
     ('a banana bread', ('eggs', 'nuts'))
     >>> split_query("dairy-free pancakes")
     ('pancakes', ('dairy',))
+    >>> split_query("pescatarian paella")
+    ('paella', ('meat', 'gelatin', 'lard'))
     """
     wanted, avoid = _taken_apart(query)
     return (wanted, avoid) if wanted else (query, ())
@@ -202,6 +206,9 @@ def _taken_apart(query: str) -> tuple[str, tuple[str, ...]]:
     avoid: list[str] = []
 
     def rule_out(found: re.Match[str]) -> str:
+        if found["diet"]:
+            avoid.extend(DIETS[found["diet"].lower()])
+            return " "
         named = found["without"] or found["no"] or found["free"]
         avoid.extend(part.strip() for part in _AND.split(named) if part.strip())
         return " "

@@ -1,7 +1,7 @@
-"""What holds in the unit tests alone: nothing waits for the disk, and what collecting left is not looked through.
+"""What holds in the unit tests alone: nothing waits for the disk, and the garbage collector has less to do.
 
-That a file survives a loss of power is fsync's work, which no test can see; that each write asks for it in the
-right order is what tests/integration tests, by killing processes between the calls.
+That a file survives a loss of power is fsync's work, which no test can see; that each write asks for it
+in the right order is what tests/integration tests, by killing processes between the calls.
 """
 
 import gc

@@ -10,6 +10,7 @@ from scripted import count_words
 
 from prompts import prompt
 from tools.citations import cited_hits
+from tools.filters import DIETS
 from tools.index import Hit
 from tools.recipes import Recipe
 from tools.search import recipe_search_tool, search_recipes, search_text, split_query
@@ -80,6 +81,10 @@ class Shelf:
         ("feel free to choose", "feel free to choose", ()),
         ("without eggs", "without eggs", ()),
         ("freezer jam", "freezer jam", ()),
+        ("Vegetarian lasagna", "lasagna", DIETS["vegetarian"]),
+        ("soup for vegetarians, without leeks", "soup", (*DIETS["vegetarian"], "leeks")),
+        ("non-vegan cake", "non-vegan cake", ()),
+        ("cake, not vegan", "cake, not vegan", ()),
         ("", "", ()),
     ],
 )
