@@ -2,15 +2,18 @@
 
 Property tests have no deadline: on a busy machine a slow example says nothing about the code. Where CI is set
 they draw the same examples every time, elsewhere new ones. Unit tests run without torch, whose import alone
-takes seconds. Tests that run beside others (pytest-xdist) have cores of their own: threads that wait for one
+takes seconds, and wait for no disk: that a file survives a loss of power no test can see, and that each write
+asks for it in the right order is what tests/integration tests. Tests that run beside others (pytest-xdist) have cores of their own: threads that wait for one
 another lose whole time slices where others want their core. Those marked `alone` measure time and run with
 all cores. Before the first of the other tests the embedded models are fetched and their index is built:
 tests see what a user sees every time after the first; the first use itself is tested with a cache of its own.
 """
 
+import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,20 @@ def _models_at_hand(request: pytest.FixtureRequest) -> None:
 
         load_engine().close()
         embedded_index()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if _only_unit(request.session):
+            patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What unit tests were collected from lives to the end: the garbage collector need not visit it often."""
+    if _only_unit(session):
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
