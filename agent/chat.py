@@ -23,8 +23,9 @@ from pydantic import ConfigDict, Field
 
 from agent.context import QuestionTooLong, fit
 from agent.engines.base import Decoding, Message
+from agent.extraction import Found, found, grounded_step
 from agent.generation import copied_answer, plain_answer, react_step
-from agent.grounding import Found, applicable, found, grounded_step, in_brief, own_words
+from agent.grounding import applicable, in_brief, own_words
 from agent.react import (
     STOP_STRINGS,
     Choice,

@@ -17,7 +17,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from agent.engines.base import Decoding, Engine, Message, Usage
-from agent.grounding import Found
+from agent.extraction import Found
 from agent.loops import is_looping
 from agent.react import Choice, Part, Step, StepParser, answer_in, parse
 from agent.stopping import TurnStopped, current_stop

@@ -1,30 +1,21 @@
-"""For the smallest models: search only for what was asked, and say only what was found.
+"""For the smallest models: read the past in brief, search only for what was asked, say only what was found.
 
 Models of 100 million parameters cannot be trusted to retell a recipe: they invent amounts, mix passages and
-run on. For them a search query is made of the user's own words, and the answer after a search is extractive:
-the model chooses which of the recipes answers the question, and can write nothing but that recipe. After a
-summary it says the summary. Larger models write freely, so `build_agent` turns this on for the smallest.
+run on. For them a search query is made of the user's own words, and the answer after a search is extractive
+(agent/extraction.py). Larger models write freely, so `build_agent` turns this on for the smallest.
 """
 
-import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
+from dataclasses import replace
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from agent.folding import is_long
-from agent.react import THOUGHT, ToolSpec
+from agent.react import ToolSpec
 from agent.rendering import attachments, thought_of
-from prompts import fill, prompt
-from tools.citations import cited_hits, hit_numbers, this_turn
-from tools.filters import fold
-from tools.index import Hit
-from tools.search import dish_words, estimate_tokens, split_query
-from tools.sentences import sentences
-from tools.summarize import LEAST_CHARACTERS_OF_A_TEXT, Summary
+from tools.citations import cited_hits, this_turn
+from tools.summarize import LEAST_CHARACTERS_OF_A_TEXT
 from tools.untrusted import neutralise
 
 _QUESTIONS = 2  # how many of the user's messages a query may take words from
@@ -34,104 +25,6 @@ _MOST_QUERY_BYTES = 120  # and so at most as many tokens: a call must fit into i
 _MOST_WORD_CHARACTERS = 30  # of four bytes each, such a word alone is a query
 _LEAST_WORDS_OF_A_TEXT = 15
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_PARAGRAPH_STEPS = 2  # so few steps are paragraphs, which read better as sentences
-# Of a request: for when, for whom, how much, what meal. No recipe is another one for want of these words.
-_OCCASION = """
-    afternoon all bag bags birthday box boxes bunch bunches child children classic couple dad day days
-    dinner dish dishes dozen easier easy evening everybody everyone family fashioned father few food
-    friday friend friends gram grams grandma guest guests half home homemade hour hours husband jar jars
-    kg kid kids kilo kilos least leftover leftovers liter liters litre litres lunch meal meals minute
-    minutes mom monday morning most mother night old ounce ounces pack packs party people person persons
-    plenty pound pounds quick quicker saturday scratch simple something sunday supper take takes thing
-    things thursday traditional tuesday use used uses using wednesday week weekend wife
-"""
-_OF_THE_OCCASION = frozenset(_OCCASION.split())
-
-
-@dataclass(frozen=True)
-class Found:
-    """A result that an answer may be made of, and the thought that leads to it."""
-
-    thought: str
-    answer: str
-
-
-def found(messages: Sequence[BaseMessage], max_tokens: int) -> list[Found]:
-    """What the last tool result of this turn offers, each in about `max_tokens`; empty if nothing."""
-    results = [message for message in this_turn(messages) if isinstance(message, ToolMessage)]
-    if not results or results[-1].status == "error":
-        return []
-    artifact = results[-1].artifact
-    words = _words()
-    if isinstance(artifact, Summary) and artifact.text:
-        return [Found(words["summary"], neutralise(artifact.text))]
-    if isinstance(artifact, list):
-        hits = [hit for hit in artifact if isinstance(hit, Hit)]
-        number, query = hit_numbers(messages), _query(messages)
-        return [_recipe(hit, number[hit.uid], query, words, max_tokens) for hit in _choice(hits, query)]
-    return []
-
-
-def _query(messages: Sequence[BaseMessage]) -> str:
-    """What the last call of this turn searched for."""
-    calls = [call for m in this_turn(messages) if isinstance(m, AIMessage) for call in m.tool_calls]
-    return str(calls[-1]["args"].get("query", "")) if calls else ""
-
-
-def _choice(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
-    """The hits that may answer a query: of those that fit it the ones named so, else the nearest alone."""
-    if fitting := [hit for hit in hits if _fits(hit, query)]:
-        return _named(fitting, query)
-    asked = _asked(query)
-    return [max(hits, key=lambda hit: len(asked & _stems(hit.text)))] if hits else []
-
-
-def _named(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
-    """The hits called what was asked for, else those sharing most of its words, else all.
-
-    Of several words they must share two: one may be any ingredient.
-    """
-    whole, asked = _stems(split_query(query)[0]), _asked(query)
-    if whole and (exact := [hit for hit in hits if _stems(hit.name) == whole]):
-        return exact
-    shared = [len(asked & _stems(hit.name)) for hit in hits]
-    most = max(shared, default=0)
-    if most < min(2, len(asked)):
-        return hits
-    return [hit for hit, count in zip(hits, shared, strict=True) if count == most]
-
-
-def _fits(hit: Hit, query: str) -> bool:
-    """Whether a recipe speaks of most of what was asked for; a search always finds something.
-
-    "Beef rendang" is no beef stew. But where every word of a recipe's name was asked for, the other words may
-    say how or when: "a classic Caesar salad for tonight".
-    """
-    asked, named = _asked(query), _stems(hit.name)
-    most = len(asked & _stems(hit.text)) * 2 > len(asked)
-    return most or not asked or (bool(named) and named <= asked)
-
-
-def _asked(query: str) -> set[str]:
-    """The stems of the words that say what is to be cooked."""
-    return _stems(" ".join(dish_words(split_query(query)[0]) - _OF_THE_OCCASION))
-
-
-def _stems(text: str) -> set[str]:
-    """Words without case, accents and plural, short ones left out.
-
-    >>> sorted(_stems("Lentil curries with a Bun"))
-    ['bun', 'curri', 'lentil', 'with']
-    """
-    words = (word for word in _WORD.findall(fold(text)) if len(word) > 2)
-    return set(_stemmer().stemWords(list(words)))
-
-
-@cache
-def _stemmer() -> Any:
-    import Stemmer
-
-    return Stemmer.Stemmer("english")
 
 
 def in_brief(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
@@ -216,43 +109,3 @@ def _with_pattern(
         schema["maxLength"] = min(most_characters, schema.get("maxLength", most_characters))
     bound = {**properties, argument: schema}
     return replace(spec, parameters={**spec.parameters, "properties": bound})
-
-
-def grounded_step(offered: Sequence[Found]) -> str:
-    """The grammar of the thought that chooses one of what was found."""
-    choices = [json.dumps(f"{THOUGHT} {one.thought}", ensure_ascii=False) for one in offered]
-    return "%llguidance {}\nstart: " + " | ".join(choices)
-
-
-def _words() -> dict[str, str]:
-    """The few words around what was found, from prompts/grounded.txt."""
-    return dict(line.split(": ", 1) for line in prompt("grounded").split("\n"))
-
-
-def _recipe(hit: Hit, number: int, query: str, words: dict[str, str], max_tokens: int) -> Found:
-    thought = fill(words["recipe"], name=_line(hit.name))
-    heading = f"{_line(hit.name)} [{number}]"
-    if not _fits(hit, query):
-        heading = f"{fill(words['nearest'], query=_line(query))}\n\n{heading}"
-    if hit.recipe is None:
-        return Found(thought, _fitting([heading, "", *map(_line, hit.text.split("\n"))], max_tokens))
-    steps = list(hit.recipe.steps)
-    if len(steps) <= _PARAGRAPH_STEPS:
-        steps = [sentence for step in steps for sentence in sentences(step)]
-    lines = [heading, "", words["ingredients"], *(f"- {_line(one)}" for one in hit.recipe.ingredients)]
-    lines += ["", words["steps"], *(f"{n}. {_line(step)}" for n, step in enumerate(steps, start=1))]
-    return Found(thought, _fitting(lines, max_tokens))
-
-
-def _fitting(lines: Sequence[str], max_tokens: int) -> str:
-    """As many of the lines as fit, and a mark where some did not."""
-    kept: list[str] = []
-    for line in lines:
-        if estimate_tokens("\n".join([*kept, line])) > max_tokens:
-            return "\n".join([*kept, "..."])
-        kept.append(line)
-    return "\n".join(kept).strip()
-
-
-def _line(text: str) -> str:
-    return " ".join(neutralise(text).split())

@@ -1,12 +1,13 @@
 """What holds in every suite; this file's folder is importable in each, for the scripted engine and the like.
 
-Property tests have no deadline: on a busy machine a slow example says nothing about the code. Where CI is set
-they draw the same examples every time, elsewhere new ones. Unit tests run without torch, whose import alone
-takes seconds, and wait for no disk: that a file survives a loss of power no test can see, and that each write
-asks for it in the right order is what tests/integration tests. Tests that run beside others (pytest-xdist) have cores of their own: threads that wait for one
-another lose whole time slices where others want their core. Those marked `alone` measure time and run with
-all cores. Before the first of the other tests the embedded models are fetched and their index is built:
-tests see what a user sees every time after the first; the first use itself is tested with a cache of its own.
+Property tests have no deadline: on a busy machine a slow example says nothing about the code. Where CI is
+set they draw the same examples every time, elsewhere new ones. Unit tests run without torch, whose import
+alone takes seconds, and wait for no disk: that a file survives a loss of power no test can see, and that
+each write asks for it in the right order is what tests/integration tests. Tests that run beside others
+(pytest-xdist) have cores of their own: threads that wait for one another lose whole time slices where
+others want their core. Those marked `alone` measure time and run with all cores. Before the first of the
+other tests the embedded models are fetched and their index is built: tests see what a user sees every time
+after the first; the first use itself is tested with a cache of its own.
 """
 
 import gc

@@ -14,7 +14,7 @@ from agent.adapters.material import Material, hit
 from agent.adapters.react_rows import Row, asked, called, observed, search
 from agent.adapters.searches import requests
 from agent.adapters.wording import Side, phrasings, said_and_sought, thought, toned, worded
-from agent.grounding import found
+from agent.extraction import Asked, offer
 from agent.react import Action
 from prompts import fill, prompt
 from tools.recipes import Recipe
@@ -48,9 +48,9 @@ def _choice(
     rng.shuffle(shown)
     hits = [hit(one, rank) for rank, one in enumerate(shown, start=1)]
     turn = (asked(text), called(thought("ingredients", text), search(query)), observed(hits))
-    offered = found(turn, _MOST_TOKENS)
+    offered = [offer(one, number, Asked(query), _MOST_TOKENS) for number, one in enumerate(hits, start=1)]
     fitting = [one for one in offered if one.answer.startswith(f"{recipe.name} [")]
-    if len(offered) < 2 or not fitting:
+    if not fitting:
         return None
     first_line = fitting[0].answer.partition("\n")[0]
     pieces = tuple(one.uid for one in shown)

@@ -7,7 +7,8 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agent.engines.grammar import checked_grammar
-from agent.grounding import applicable, found, grounded_step, in_brief, own_words
+from agent.extraction import found, grounded_step
+from agent.grounding import applicable, in_brief, own_words
 from agent.react import ToolSpec, grammar
 from tools.index import Hit
 from tools.recipes import Recipe
