@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tools.filters import fold
 from tools.recipes import Recipe
+from tools.search import dish_words
 from tools.sentences import sentences
 
 _WHOLE = re.compile(
@@ -67,7 +68,7 @@ def _ingredients(asked: str, recipe: Recipe) -> Iterator[str]:
     if _ASKS_FOR_INGREDIENTS.search(asked):
         yield from recipe.ingredients
     elif amount := _ASKS_FOR_AMOUNT.search(asked):
-        for word in amount["what"].split():
+        for word in (one for one in amount["what"].split() if one in dish_words(amount["what"])):
             named = re.compile(rf"\b{re.escape(word.rstrip('s'))}")
             if lines := [line for line in recipe.ingredients if named.search(fold(line))]:
                 yield from lines

@@ -219,3 +219,19 @@ def test_earlier_turns_are_shown_as_question_and_first_step() -> None:
     ]  # fmt: skip
     assert brief[2] == past[1]
     assert brief[4].text == "Hello!"
+
+
+def test_a_question_for_a_part_is_answered_with_that_part_of_the_recipe_that_was_told() -> None:
+    cakes = [hit(rank, name, ("Mix.", f"Bake {rank} hours.")) for rank, name in enumerate(("Pie", "Tart"), 1)]
+    before = [*searched("egg", *cakes), AIMessage("Tart [2]\n\nIngredients:\n- 1 egg")]
+    call = {"name": "recipe_search", "args": {"query": "egg"}, "id": "2"}
+    result = ToolMessage("...", name="recipe_search", tool_call_id="2", artifact=cakes)
+    again: list[BaseMessage] = [
+        *before,
+        HumanMessage("How long does it bake?"),
+        AIMessage("", tool_calls=[call]),
+        result,
+    ]
+    assert [one.answer for one in found(again, 400)] == ["Tart [2]\n\n- Bake 2 hours."]
+    again[4] = HumanMessage("Another one, please.")
+    assert len(found(again, 400)) == 2
