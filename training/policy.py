@@ -8,7 +8,7 @@ and models that do more to their logits than multiply hidden states with the out
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,10 @@ from tools.files import expanded
 from training.base_models import turn_dropout_off
 from training.config import PPOConfig
 from training.end_of_turn import end_of_turn
-from training.few_rows import are_few, times_few_rows
 from training.last_block import last_feed_forward_at
 from training.lora import as_reference, load_to_train
 from training.policy_folder import VALUE_HEAD
+from training.products import are_few, quick_products, times_few_rows, times_rows
 
 if TYPE_CHECKING:
     import torch
@@ -87,6 +87,10 @@ class Policy:
         import torch
 
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def quick_products(self, trunk: Any, *, writing: bool = False) -> AbstractContextManager[None]:
+        """Within it the trunk's layers multiply as this CPU does it soonest; autocast does so by itself."""
+        return quick_products(trunk, writing=writing) if self.precision == "fp32" else nullcontext()
 
     def logits(self, hidden: "Tensor", temperature: float = 1.0) -> "Tensor":
         """Logits over the vocabulary in float32, at a temperature; 0 leaves them as they are."""
@@ -156,7 +160,7 @@ class Policy:
         before = torch.tensor([len(prompt) for prompt in prompts])[row] + place - 1
         targets = ids[row, before + 1].to(self.device)
         at = row.to(self.device), before.to(self.device)
-        with last_feed_forward_at(trunk, at):
+        with last_feed_forward_at(trunk, at), self.quick_products(trunk):
             states = trunk(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
         return states[at], targets, mask.to(self.device)
 
@@ -186,10 +190,12 @@ def _logits(head: Any, weight: "Tensor | None", hidden: "Tensor") -> "Tensor":
         return rounded
     states = hidden.float()
     with torch.autocast(hidden.device.type, enabled=False):
-        if are_few(states) and (weight is not None or type(head) is torch.nn.Linear):
-            return times_few_rows(states, *((head.weight, head.bias) if weight is None else (weight,)))
-        logits: Tensor = head(states) if weight is None else torch.nn.functional.linear(states, weight)
-    return logits
+        if weight is None and type(head) is not torch.nn.Linear:
+            whole: Tensor = head(states)
+            return whole
+        matrix, bias = (head.weight, head.bias) if weight is None else (weight, None)
+        product = times_few_rows if are_few(states) else times_rows()
+        return product(states, matrix, bias)
 
 
 def _logprobs(logits: "Tensor", targets: "Tensor") -> "Tensor":

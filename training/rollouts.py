@@ -7,14 +7,12 @@ is in nor the number of processes changes what it says. Left out: beams.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from training.config import PPOConfig
-from training.few_rows import for_few_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +55,7 @@ def generate(
 
     if not prompts:
         return Rollout()
-    with torch.no_grad(), policy.autocast(), _quickly(policy):
+    with torch.no_grad(), policy.autocast(), policy.quick_products(policy.trunk, writing=True):
         tokens, logprobs, values = _generate(policy, prompts, sampling, seeds)
     ends = [_length(row, policy.end_tokens) for row in tokens]
     return Rollout(
@@ -73,11 +71,6 @@ def texts(policy: "Policy", rollout: Rollout) -> list[str]:
     """What was written, as text without special tokens."""
     decoded: list[str] = policy.tokenizer.batch_decode(rollout.responses, skip_special_tokens=True)
     return decoded
-
-
-def _quickly(policy: "Policy") -> AbstractContextManager[None]:
-    """The quick way to read a token at a time; under autocast the layers' own way is it."""
-    return for_few_rows(policy.trunk) if policy.precision == "fp32" else nullcontext()
 
 
 def _generate(
