@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tools.errors import TrainingError
 from training.checkpoints import State, load_newest, save_checkpoint
-from training.memory import keep_freed_memory
 from training.processes import Processes
 from training.run_directory import RunDirectory
 from training.supervised_config import SupervisedConfig
@@ -37,8 +36,6 @@ class SupervisedRun:
         import torch
 
         self.config, self.run, self.processes, self.model = config, run, processes, model
-        if processes.device.type == "cpu":
-            keep_freed_memory()
         if not getattr(model, "is_quantized", False):
             model.to(processes.device)
         self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}

@@ -132,7 +132,7 @@ def configs() -> None:
 def _path(config: Path) -> Path:
     """A config's file; a bare name is one that ships."""
     shipped = CONFIGS / f"{config}.toml"
-    return shipped if not config.exists() and config.parent == Path() and shipped.is_file() else config
+    return shipped if not config.is_file() and config.parent == Path() and shipped.is_file() else config
 
 
 def _train(

@@ -136,6 +136,7 @@ def test_a_config_that_ships_is_found_by_its_name(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
+    Path("ppo_tiny").mkdir()  # such as a run of it
     command = ["train", "ppo", "ppo_tiny", "--out", str(tmp_path / "run"), "--set=model=model"]
     assert main([*command, "--set=steps=2", "--json"]) == 0
     assert len(metrics(tmp_path / "run")) == 2
