@@ -8,7 +8,6 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
 from scripted import ScriptedEngine, count_words
 
 from agent.evaluation import summary_writers
@@ -92,6 +91,8 @@ def test_a_constant_summary_scores_worse_than_the_baselines(judged: Evaluation) 
 
 
 def test_a_copy_of_the_article_is_found_out(judged: Evaluation) -> None:
+    from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
+
     plain = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
     scores = [plain.score(row["summary"], row["article"]) for row in ROWS]
     measured = [fmean(score[kind].fmeasure for score in scores) for kind in ("rouge1", "rouge2", "rougeL")]

@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 
 import pytest
-from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
 
 from tools.text_metrics import (
     ROUGE_KINDS,
@@ -52,6 +51,8 @@ def test_remembering_tokens_changes_no_number() -> None:
         pytest.skip("the CNN summaries lie beside the project, in ../shared/data, and are not here")
     rows = [json.loads(line) for line in SUMMARIES.read_text(encoding="utf-8").splitlines()[:20]]
     texts, references = [row["article"][:600] for row in rows], [row["summary"] for row in rows]
+    from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
+
     plain = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
     expected = [plain.score(reference, text) for reference, text in zip(references, texts, strict=True)]
     for _ in range(2):  # the second time from memory
