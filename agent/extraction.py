@@ -6,7 +6,6 @@ After a summary it says the summary.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from agent.focus import Focus, focus
 from agent.folding import is_long
+from agent.grounding import WORD
 from agent.react import THOUGHT
 from prompts import fill, prompt
 from tools.citations import hit_numbers, this_turn
@@ -26,7 +26,6 @@ from tools.sentences import sentences
 from tools.summarize import Summary
 from tools.untrusted import neutralise
 
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _PARAGRAPH_STEPS = 2  # so few steps are paragraphs, which read better as sentences
 # Of a request: for when, for whom, how much, what meal. No recipe is another one for want of these words.
 _OCCASION = """
@@ -142,7 +141,7 @@ def _stems(text: str) -> set[str]:
     >>> sorted(_stems("Lentil curries with a Bun"))
     ['bun', 'curri', 'lentil', 'with']
     """
-    words = (word for word in _WORD.findall(fold(text)) if len(word) > 2)
+    words = (word for word in WORD.findall(fold(text)) if len(word) > 2)
     return set(_stemmer().stemWords(list(words)))
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools.filters import fold
+from tools.filters import any_form, fold
 from tools.recipes import Recipe
 from tools.search import dish_words
 from tools.sentences import sentences
@@ -68,8 +68,9 @@ def _ingredients(asked: str, recipe: Recipe) -> Iterator[str]:
     if _ASKS_FOR_INGREDIENTS.search(asked):
         yield from recipe.ingredients
     elif amount := _ASKS_FOR_AMOUNT.search(asked):
-        for word in (one for one in amount["what"].split() if one in dish_words(amount["what"])):
-            named = re.compile(rf"\b{re.escape(word.rstrip('s'))}")
+        said = amount["what"]
+        for word in filter(dish_words(said).__contains__, said.split()):
+            named = re.compile(rf"\b{any_form(word)}\b")
             if lines := [line for line in recipe.ingredients if named.search(fold(line))]:
                 yield from lines
                 return

@@ -24,7 +24,7 @@ _MOST_QUERY_WORDS = 12
 _MOST_QUERY_BYTES = 120  # and so at most as many tokens: a call must fit into its step
 _MOST_WORD_CHARACTERS = 30  # of four bytes each, such a word alone is a query
 _LEAST_WORDS_OF_A_TEXT = 15
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
 def in_brief(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
@@ -76,7 +76,7 @@ def own_words(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> lis
     """
     last = _last_query(messages)
     said = [str(m.text) for m in messages if isinstance(m, HumanMessage)][-1 if last else -_QUESTIONS :]
-    words = [word for text in said if not is_long(text) for word in _WORD.findall(neutralise(text))]
+    words = [word for text in said if not is_long(text) for word in WORD.findall(neutralise(text))]
     cut = [word[:_MOST_WORD_CHARACTERS].rstrip("'’-") for word in words[-_MOST_WORDS:]]
     either = dict.fromkeys(form for word in cut for form in (word, word.lower()))
     first = [*([last] if last else []), *either]
@@ -95,7 +95,7 @@ def _last_query(messages: Sequence[BaseMessage]) -> str:
     shown = before[starts[-_QUESTIONS:][0] :] if starts else []
     calls = [call for m in shown if isinstance(m, AIMessage) for call in m.tool_calls]
     queries = [str(call["args"]["query"]) for call in calls if "query" in call["args"]]
-    return " ".join(_WORD.findall(neutralise(queries[-1]))) if queries else ""
+    return " ".join(WORD.findall(neutralise(queries[-1]))) if queries else ""
 
 
 def _with_pattern(

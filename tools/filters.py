@@ -135,7 +135,7 @@ def avoidance(term: str) -> re.Pattern[str]:
     if len(words) == 1:
         families = [FAMILIES[form] for form in sorted(_singulars(words[0])) if form in FAMILIES]
         names += [[member] for family in families for member in family.split()]
-    phrases = (r"\W+".join(_any_form(word) for word in name) for name in names if name)
+    phrases = (r"\W+".join(any_form(word) for word in name) for name in names if name)
     return re.compile(rf"\b(?:{'|'.join(phrases) or '(?!)'})\b")
 
 
@@ -149,7 +149,7 @@ def fold(text: str) -> str:
     return "".join(letter for letter in plain if not unicodedata.combining(letter)).strip()
 
 
-def _any_form(word: str) -> str:
+def any_form(word: str) -> str:
     """A pattern for a word's singular and plural; forms that do not exist do no harm."""
     forms = {word}
     for single in _singulars(word):

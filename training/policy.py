@@ -21,7 +21,7 @@ from training.end_of_turn import end_of_turn
 from training.last_block import last_feed_forward_at
 from training.lora import as_reference, load_to_train
 from training.policy_folder import VALUE_HEAD
-from training.products import are_few, quick_products, times_few_rows, times_rows
+from training.products import linear, quick_products
 
 if TYPE_CHECKING:
     import torch
@@ -193,9 +193,7 @@ def _logits(head: Any, weight: "Tensor | None", hidden: "Tensor") -> "Tensor":
         if weight is None and type(head) is not torch.nn.Linear:
             whole: Tensor = head(states)
             return whole
-        matrix, bias = (head.weight, head.bias) if weight is None else (weight, None)
-        product = times_few_rows if are_few(states) else times_rows()
-        return product(states, matrix, bias)
+        return linear(states, head.weight, head.bias) if weight is None else linear(states, weight)
 
 
 def _logprobs(logits: "Tensor", targets: "Tensor") -> "Tensor":

@@ -10,7 +10,7 @@ quantized layers, which have kernels of their own, and thin matrices such as an 
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +43,9 @@ def are_few(rows: "Tensor") -> bool:
     return in_place and rows.numel() <= MOST_ROWS * rows.shape[-1]
 
 
-@cache
-def times_rows() -> Product:
-    """What multiplies rows (..., in) by a weight (out, in) and adds a bias: (..., out); gradients flow."""
-    import torch
-
-    return _times_rows_by_onednn() if _has_slow_blas() else torch.nn.functional.linear
+def linear(rows: "Tensor", weight: "Tensor", bias: "Tensor | None" = None) -> "Tensor":
+    """A linear layer on rows (..., in) with a weight (out, in), soonest: (..., out), with gradients."""
+    return (times_few_rows if are_few(rows) else _times_rows(weight))(rows, weight, bias)
 
 
 @contextmanager
@@ -68,20 +65,15 @@ def _writing(trunk: Any) -> "Iterator[tuple[Any, Forward]]":
     adapted = [layer for layer in trunk.modules() if _has_plain_lora(layer)]
     inner = {id(part) for layer in adapted for part in layer.modules()}
     for layer in adapted:
-        yield layer, _written(_merged(layer), layer.base_layer.bias)
+        yield layer, partial(linear, weight=_merged(layer), bias=layer.base_layer.bias)
     for layer in filter(_is_plain, trunk.modules()):
         if id(layer) not in inner:
-            yield layer, _written(_out_in(layer).contiguous(), layer.bias)
-
-
-def _written(weight: "Tensor", bias: "Tensor | None") -> "Forward":
-    many = _times_rows_of(weight)
-    return lambda rows: (times_few_rows if are_few(rows) else many)(rows, weight, bias)
+            yield layer, partial(linear, weight=_out_in(layer).contiguous(), bias=layer.bias)
 
 
 def _reading(trunk: Any) -> "Iterator[tuple[Any, Forward]]":
     for layer in filter(_is_plain, trunk.modules()) if _has_slow_blas() else ():
-        yield layer, _read(layer, _times_rows_of(layer.weight))
+        yield layer, _read(layer, _times_rows(layer.weight))
 
 
 def _read(layer: Any, product: Product) -> "Forward":
@@ -98,9 +90,7 @@ def _is_plain(layer: Any) -> bool:
 
 def _has_plain_lora(layer: Any) -> bool:
     """Whether it is a linear layer with LoRA as Hu et al. 2021 have it, switched on and not merged yet."""
-    from peft.tuners.lora.layer import Linear
-
-    if not isinstance(layer, Linear) or not _is_plain(layer.base_layer):
+    if not hasattr(layer, "lora_variant") or not _is_plain(layer.base_layer):
         return False
     more = layer.lora_variant or any(layer.lora_bias.values())
     return not (more or layer.merged or layer.disable_adapters)
@@ -123,10 +113,12 @@ def _out_in(layer: Any) -> "Tensor":
     return weight
 
 
-def _times_rows_of(weight: "Tensor") -> Product:
+def _times_rows(weight: "Tensor") -> Product:
+    """What multiplies many rows by a weight."""
     import torch
 
-    return times_rows() if min(weight.shape) >= _LEAST_WIDTH else torch.nn.functional.linear
+    thick = min(weight.shape) >= _LEAST_WIDTH
+    return _times_rows_by_onednn() if thick and _has_slow_blas() else torch.nn.functional.linear
 
 
 @cache

@@ -48,13 +48,13 @@ def _choice(
     rng.shuffle(shown)
     hits = [hit(one, rank) for rank, one in enumerate(shown, start=1)]
     turn = (asked(text), called(thought("ingredients", text), search(query)), observed(hits))
-    offered = [offer(one, number, Asked(query), _MOST_TOKENS) for number, one in enumerate(hits, start=1)]
-    fitting = [one for one in offered if one.answer.startswith(f"{recipe.name} [")]
-    if not fitting:
+    place = shown.index(recipe)
+    fitting = offer(hits[place], place + 1, Asked(query), _MOST_TOKENS)
+    first_line = fitting.answer.partition("\n")[0]
+    if not first_line.startswith(f"{recipe.name} ["):
         return None
-    first_line = fitting[0].answer.partition("\n")[0]
     pieces = tuple(one.uid for one in shown)
-    return Row(turn, fitting[0].thought, first_line, "recipes/embedded", pieces)
+    return Row(turn, fitting.thought, first_line, "recipes/embedded", pieces)
 
 
 def _hostile(recipe: Recipe, rng: random.Random) -> Recipe:

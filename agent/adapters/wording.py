@@ -13,10 +13,11 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
+from agent.grounding import WORD
+
 Side = Literal["train", "dev"]
 
 HELD_OUT_IN = 5  # one line, recipe or question in so many is for development
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")  # a word as a search may use it: agent/grounding.py
 _GREETED = re.compile(r"(hi|hello|hey|hallo|good|thanks|thx|you are great|dear)\b", re.IGNORECASE)
 
 
@@ -84,7 +85,7 @@ def said_and_sought(marked: str) -> tuple[str, str]:
 
 def in_words(text: str) -> str:
     """The words of a text as a search may say them, one space between."""
-    return " ".join(_WORD.findall(text))
+    return " ".join(WORD.findall(text))
 
 
 # ---- tone

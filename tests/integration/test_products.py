@@ -63,7 +63,6 @@ def test_onednn_says_what_a_linear_layer_says_and_has_its_gradients(with_bias: b
 def test_a_trunk_says_the_same_by_onednn(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "_has_slow_blas", lambda: True)
     monkeypatch.setattr(products, "_LEAST_WIDTH", 1)
-    monkeypatch.setattr(products, "times_rows", products._times_rows_by_onednn)
     model, _ = made()
     trunk = model.get_decoder().eval()
     ids, weights = torch.tensor([[3, 1, 4, 1, 5]]), list(trunk.parameters())
