@@ -21,7 +21,7 @@ from training.end_of_turn import end_of_turn
 from training.last_block import last_feed_forward_at
 from training.lora import as_reference, load_to_train
 from training.policy_folder import VALUE_HEAD
-from training.products import linear, quick_products
+from training.products import Forward, for_writing, linear, quick_products
 
 if TYPE_CHECKING:
     import torch
@@ -53,6 +53,7 @@ class Policy:
         self._lm = model.get_base_model() if self.is_adapter else model
         self.trunk, self._head = self._lm.get_decoder(), self._lm.get_output_embeddings()
         self._head_weight = _float32_weight(self._head)
+        self._writing_head: Forward | None = None
         self._reference = None if self.is_adapter else copy.deepcopy(self._lm).requires_grad_(False)
         self.end_tokens = _end_tokens(self._lm, tokenizer)
         self.padding_token = min(self.end_tokens)
@@ -92,9 +93,23 @@ class Policy:
         """Within it the trunk's layers multiply as this CPU does it soonest; autocast does so by itself."""
         return quick_products(trunk, writing=writing) if self.precision == "fp32" else nullcontext()
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Within it the policy reads few tokens at a time, without gradients, its weights standing still."""
+        import torch
+
+        weight = _plain_weight(self._head, self._head_weight)
+        with torch.no_grad(), self.autocast(), self.quick_products(self.trunk, writing=True):
+            if weight is not None and weight.device.type == "cpu":
+                self._writing_head = for_writing(weight, _bias(self._head))
+            try:
+                yield
+            finally:
+                self._writing_head = None
+
     def logits(self, hidden: "Tensor", temperature: float = 1.0) -> "Tensor":
         """Logits over the vocabulary in float32, at a temperature; 0 leaves them as they are."""
-        logits = _logits(self._head, self._head_weight, hidden)
+        logits = _logits(self._head, self._head_weight, hidden, self._writing_head)
         return logits if temperature in (0.0, 1.0) else logits / temperature
 
     def value(self, hidden: "Tensor") -> "Tensor":
@@ -181,19 +196,35 @@ def _float32_weight(head: Any) -> "Tensor | None":
     return head.weight.detach().float() if plain and not head.weight.requires_grad else None
 
 
-def _logits(head: Any, weight: "Tensor | None", hidden: "Tensor") -> "Tensor":
+def _plain_weight(head: Any, weight: "Tensor | None") -> "Tensor | None":
+    """A head's weights in float32, or their copy; None for a head that is quantized or has an adapter."""
+    import torch
+
+    plain = type(head) is torch.nn.Linear and head.weight.dtype is torch.float32
+    return head.weight if plain else weight
+
+
+def _logits(
+    head: Any, weight: "Tensor | None", hidden: "Tensor", written: "Forward | None" = None
+) -> "Tensor":
     """Logits in float32: bfloat16 rounds one near -90 by up to 0.25 nats, more than PPO's clip range."""
     import torch
 
-    if weight is None and head.weight.dtype != torch.float32:  # quantized, or with an adapter of its own
+    plain = _plain_weight(head, weight)
+    if plain is None and head.weight.dtype != torch.float32:
         rounded: Tensor = head(hidden).float()
         return rounded
     states = hidden.float()
     with torch.autocast(hidden.device.type, enabled=False):
-        if weight is None and type(head) is not torch.nn.Linear:
+        if plain is None:
             whole: Tensor = head(states)
             return whole
-        return linear(states, head.weight, head.bias) if weight is None else linear(states, weight)
+        return written(states) if written else linear(states, plain, _bias(head))
+
+
+def _bias(head: Any) -> "Tensor | None":
+    """A plain head's bias in float32, where it has one."""
+    return None if head.bias is None else head.bias.float()
 
 
 def _logprobs(logits: "Tensor", targets: "Tensor") -> "Tensor":

@@ -1,10 +1,10 @@
 """Matrix products in float32 as a CPU does them soonest.
 
-Writing token by token, a CPU waits for the weights: BLAS reads a matrix two to three times as fast when it
-comes first, as W x^T, than in x W^T with few rows of x (25 GB/s against 9 for GPT-2's at four rows on two
-cores). With many rows, torch takes Intel's MKL, which is slow on AMD's CPUs: oneDNN, which torch has as well
-and takes for bfloat16, multiplies GPT-2's matrices 1.2 to 1.4 times as fast there. Left out: GPUs, bfloat16,
-quantized layers, which have kernels of their own, and thin matrices such as an adapter's.
+Writing token by token, a CPU waits for the weights. oneDNN reads a matrix that it has packed for itself at
+20 to 27 GB/s with four rows on two cores, where BLAS reads it at 10 to 20 when it comes first, as W x^T, and
+at 8 as x W^T. With many rows, torch takes Intel's MKL, which is slow on AMD's CPUs: oneDNN, which torch has
+as well and takes for bfloat16, multiplies GPT-2's matrices 1.2 to 1.4 times as fast there. Left out: GPUs,
+bfloat16, quantized layers, which have kernels of their own, and thin matrices such as an adapter's.
 """
 
 import platform
@@ -14,6 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.lora_products import Product, adds_in_place, has_plain_lora, merged, times_rows_with_lora
 from training.other_forward import other_forward
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 MOST_ROWS = 64  # up to which rows are few; with more, both ways are the same
 _LEAST_WIDTH = 128  # of a matrix that oneDNN is asked to multiply
 
-Product = Callable[["Tensor", "Tensor", "Tensor | None"], "Tensor"]
 Forward = Callable[["Tensor"], "Tensor"]
 
 
@@ -52,8 +52,8 @@ def linear(rows: "Tensor", weight: "Tensor", bias: "Tensor | None" = None) -> "T
 def quick_products(trunk: Any, *, writing: bool = False) -> Iterator[None]:
     """Within it the trunk's linear layers in float32 multiply as this CPU does it soonest.
 
-    `writing` is for many passes of few rows without gradients: LoRA's matrices are merged into a copy of the
-    weights, Conv1D's weights (in, out) are turned in a copy, and none of them must change meanwhile.
+    An adapter's product is added in place. `writing` is for many passes of few rows without gradients: the
+    weights are copied as they are read best, an adapter merged into them, and none must change meanwhile.
     """
     with ExitStack() as changed:
         for layer, forward in (_writing if writing else _reading)(trunk):
@@ -62,18 +62,41 @@ def quick_products(trunk: Any, *, writing: bool = False) -> Iterator[None]:
 
 
 def _writing(trunk: Any) -> "Iterator[tuple[Any, Forward]]":
-    adapted = [layer for layer in trunk.modules() if _has_plain_lora(layer)]
-    inner = {id(part) for layer in adapted for part in layer.modules()}
+    adapted, others = _layers(trunk)
     for layer in adapted:
-        yield layer, partial(linear, weight=_merged(layer), bias=layer.base_layer.bias)
-    for layer in filter(_is_plain, trunk.modules()):
-        if id(layer) not in inner:
-            yield layer, partial(linear, weight=_out_in(layer).contiguous(), bias=layer.bias)
+        yield layer, for_writing(merged(layer), layer.base_layer.bias)
+    for layer in others:
+        yield layer, for_writing(_out_in(layer), layer.bias)
+
+
+def for_writing(weight: "Tensor", bias: "Tensor | None" = None) -> "Forward":
+    """A linear layer with a copy of a weight (out, in) that is read soonest with few rows; no gradients."""
+    import torch
+
+    weight = weight.detach()
+    if not _has_onednn():
+        return partial(linear, weight=weight.contiguous(), bias=bias)
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, MOST_ROWS)
+    return lambda rows: _by_onednn(rows, packed, bias)
 
 
 def _reading(trunk: Any) -> "Iterator[tuple[Any, Forward]]":
-    for layer in filter(_is_plain, trunk.modules()) if _has_slow_blas() else ():
+    adapted, others = _layers(trunk)
+    for layer in filter(adds_in_place, adapted):
+        yield layer, _read_with_lora(layer, _times_rows(layer.base_layer.weight))
+    for layer in others if _has_slow_blas() else ():
         yield layer, _read(layer, _times_rows(layer.weight))
+
+
+def _layers(trunk: Any) -> tuple[list[Any], list[Any]]:
+    """The linear layers with an adapter that is on, and those without, their own parts left out."""
+    adapted = [layer for layer in trunk.modules() if has_plain_lora(layer) and _is_plain(layer.base_layer)]
+    inner = {id(part) for layer in adapted for part in layer.modules()}
+    return adapted, [layer for layer in trunk.modules() if _is_plain(layer) and id(layer) not in inner]
+
+
+def _read_with_lora(layer: Any, product: Product) -> "Forward":
+    return lambda rows: times_rows_with_lora(layer, rows, _out_in(layer.base_layer), product)
 
 
 def _read(layer: Any, product: Product) -> "Forward":
@@ -86,23 +109,6 @@ def _is_plain(layer: Any) -> bool:
 
     plain = type(layer) in (torch.nn.Linear, Conv1D)
     return plain and layer.weight.device.type == "cpu" and layer.weight.dtype is torch.float32
-
-
-def _has_plain_lora(layer: Any) -> bool:
-    """Whether it is a linear layer with LoRA as Hu et al. 2021 have it, switched on and not merged yet."""
-    if not hasattr(layer, "lora_variant") or not _is_plain(layer.base_layer):
-        return False
-    more = layer.lora_variant or any(layer.lora_bias.values())
-    return not (more or layer.merged or layer.disable_adapters)
-
-
-def _merged(layer: Any) -> "Tensor":
-    """A copy of a layer's weight, (out, in), with its active adapters in it."""
-    weight: Tensor = layer.base_layer.weight.detach()
-    for name in layer.active_adapters:
-        if name in layer.lora_A:
-            weight = weight + layer.get_delta_weight(name)
-    return (weight.t() if layer.fan_in_fan_out else weight).contiguous()
 
 
 def _out_in(layer: Any) -> "Tensor":
@@ -126,9 +132,18 @@ def _has_slow_blas() -> bool:
     """Whether torch multiplies with MKL on an AMD CPU, and has oneDNN for it."""
     import torch
 
-    if platform.machine() != "x86_64" or not torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
-        return False
-    return hasattr(torch.ops.mkldnn, "_linear_pointwise") and "AuthenticAMD" in _cpu()
+    has_mkl = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+    return has_mkl and _has_onednn() and "AuthenticAMD" in _cpu()
+
+
+@cache
+def _has_onednn() -> bool:
+    """Whether torch has oneDNN's products, on a CPU for which they were measured."""
+    import torch
+
+    has_it = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    known = all(hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight"))
+    return platform.machine() == "x86_64" and has_it and known
 
 
 def _cpu() -> str:
@@ -139,26 +154,30 @@ def _cpu() -> str:
         return ""
 
 
+def _by_onednn(rows: "Tensor", weight: "Tensor", bias: "Tensor | None") -> "Tensor":
+    """A linear layer, without gradients, on rows (..., in) with a weight (out, in), packed or not."""
+    import torch
+
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
+    return product
+
+
 @cache
 def _times_rows_by_onednn() -> Product:
     import torch
-
-    def multiplied(rows: "Tensor", weight: "Tensor", bias: "Tensor | None") -> "Tensor":
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
-        return product
 
     class Linear(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, rows: "Tensor", weight: "Tensor", bias: "Tensor | None") -> "Tensor":
             ctx.save_for_backward(rows, weight)
-            return multiplied(rows, weight, bias)
+            return _by_onednn(rows, weight, bias)
 
         @staticmethod
         def backward(ctx: Any, *gradients: "Tensor") -> "tuple[Tensor | None, ...]":
             (above,), (rows, weight) = gradients, ctx.saved_tensors
             for_rows, for_weight, for_bias = ctx.needs_input_grad
             return (
-                multiplied(above, weight.t(), None) if for_rows else None,
+                _by_onednn(above, weight.t(), None) if for_rows else None,
                 above.t() @ rows if for_weight else None,
                 above.sum(0) if for_bias else None,
             )

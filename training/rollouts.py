@@ -51,11 +51,9 @@ def generate(
     policy: "Policy", prompts: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int]
 ) -> Rollout:
     """Continue each prompt until its end token or the limit; no prompts are an empty rollout."""
-    import torch
-
     if not prompts:
         return Rollout()
-    with torch.no_grad(), policy.autocast(), policy.quick_products(policy.trunk, writing=True):
+    with policy.writing():
         tokens, logprobs, values = _generate(policy, prompts, sampling, seeds)
     ends = [_length(row, policy.end_tokens) for row in tokens]
     return Rollout(

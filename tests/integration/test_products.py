@@ -8,7 +8,7 @@ import torch
 from tiny_policies import gpt2, llama
 from transformers.pytorch_utils import Conv1D
 
-from training import products
+from training import lora_products, products
 from training.products import MOST_ROWS, quick_products, times_few_rows
 
 LAYERS = (torch.nn.Linear, Conv1D)
@@ -82,15 +82,49 @@ def test_mkl_is_slow_on_amd_alone(cpu: str, slow: bool, monkeypatch: pytest.Monk
     assert products._has_slow_blas.__wrapped__() == (slow and torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
 
 
-@pytest.mark.parametrize("made", [gpt2, llama])
-@pytest.mark.parametrize("switched_on", [True, False])
-def test_an_adapter_is_merged_for_writing_alone(made: Any, switched_on: bool) -> None:
+def adapted(made: Any, **settings: Any) -> Any:
+    """A tiny model with an adapter that does something."""
     from peft import LoraConfig, get_peft_model
 
     base, _ = made()
     turned = base.config.model_type == "gpt2"
-    adapter = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, fan_in_fan_out=turned)
-    model: Any = get_peft_model(base, adapter).eval()
+    lora = LoraConfig(
+        r=4, target_modules="all-linear", init_lora_weights=False, fan_in_fan_out=turned, **settings
+    )
+    return get_peft_model(base, lora)
+
+
+@pytest.mark.parametrize("made", [gpt2, llama])
+@pytest.mark.parametrize("slow_blas", [True, False])
+def test_an_adapter_added_in_place_has_the_same_gradients(
+    made: Any, slow_blas: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "_has_slow_blas", lambda: slow_blas)
+    monkeypatch.setattr(products, "_LEAST_WIDTH", 1)
+    model = adapted(made)
+    trunk = model.get_base_model().get_decoder()
+    ids, weights = torch.tensor([[3, 1, 4, 1, 5]] * 2), [w for w in model.parameters() if w.requires_grad]
+    by_itself = torch.autograd.grad(trunk(input_ids=ids).last_hidden_state.square().sum(), weights)
+    with quick_products(trunk):
+        changed = [layer for layer in trunk.modules() if "forward" in vars(layer)]
+        within = torch.autograd.grad(trunk(input_ids=ids).last_hidden_state.square().sum(), weights)
+    assert len(changed) >= 8
+    assert all(hasattr(layer, "lora_A") for layer in changed)
+    torch.testing.assert_close(within, by_itself, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("settings", [{"lora_dropout": 0.5}, {"use_dora": True}, {"lora_bias": True}])
+def test_an_adapter_that_does_more_is_left_to_peft(settings: dict[str, Any]) -> None:
+    trunk = adapted(gpt2, **settings).train().get_base_model().get_decoder()
+    layers = [layer for layer in trunk.modules() if hasattr(layer, "lora_A")]
+    found = [lora_products.has_plain_lora(layer) and lora_products.adds_in_place(layer) for layer in layers]
+    assert found == [False] * len(layers)
+
+
+@pytest.mark.parametrize("made", [gpt2, llama])
+@pytest.mark.parametrize("switched_on", [True, False])
+def test_an_adapter_is_merged_for_writing_alone(made: Any, switched_on: bool) -> None:
+    model = adapted(made).eval()
     trunk = model.get_base_model().get_decoder()
     ids = torch.tensor([[3, 1, 4, 1, 5]])
     with torch.no_grad(), nullcontext() if switched_on else model.disable_adapter():
