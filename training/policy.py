@@ -21,13 +21,14 @@ from training.end_of_turn import end_of_turn
 from training.last_block import last_feed_forward_at
 from training.lora import as_reference, load_to_train
 from training.policy_folder import VALUE_HEAD
-from training.products import Forward, for_writing, linear, quick_products
+from training.products import Forward, FrozenWeights, for_writing, linear, quick_products
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-_CPU_TOKENS_AT_ONCE = 1024  # padding included; more takes more memory, and a ninth more time for GPT-2
+_CPU_TOKENS_AT_ONCE = 1024  # padding included; more takes more memory, and soon more time
+_CPU_TOKENS_OF_ALL_WEIGHTS = 1536  # whose gradients are added up after each pass
 _GPU_TOKENS_AT_ONCE = 16_384
 _LOGITS_TOLERANCE = 1e-3  # of the largest logit
 _ROUGH_TOLERANCE = 3e-2  # where the model rounds to bfloat16 or is quantized
@@ -53,6 +54,7 @@ class Policy:
         self._lm = model.get_base_model() if self.is_adapter else model
         self.trunk, self._head = self._lm.get_decoder(), self._lm.get_output_embeddings()
         self._head_weight = _float32_weight(self._head)
+        self._frozen = FrozenWeights()
         self._writing_head: Forward | None = None
         self._reference = None if self.is_adapter else copy.deepcopy(self._lm).requires_grad_(False)
         self.end_tokens = _end_tokens(self._lm, tokenizer)
@@ -79,7 +81,9 @@ class Policy:
 
     def tokens_at_once(self, asked: int) -> int:
         """Tokens, padding included, of one forward pass with gradients."""
-        return asked or (_CPU_TOKENS_AT_ONCE if self.device.type == "cpu" else _GPU_TOKENS_AT_ONCE)
+        if asked or self.device.type != "cpu":
+            return asked or _GPU_TOKENS_AT_ONCE
+        return _CPU_TOKENS_AT_ONCE if self.is_adapter else _CPU_TOKENS_OF_ALL_WEIGHTS
 
     # ---- what it thinks
 
@@ -91,7 +95,9 @@ class Policy:
 
     def quick_products(self, trunk: Any, *, writing: bool = False) -> AbstractContextManager[None]:
         """Within it the trunk's layers multiply as this CPU does it soonest; autocast does so by itself."""
-        return quick_products(trunk, writing=writing) if self.precision == "fp32" else nullcontext()
+        if self.precision != "fp32":
+            return nullcontext()
+        return quick_products(trunk, writing=writing, frozen=self._frozen)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -101,7 +107,8 @@ class Policy:
         weight = _plain_weight(self._head, self._head_weight)
         with torch.no_grad(), self.autocast(), self.quick_products(self.trunk, writing=True):
             if weight is not None and weight.device.type == "cpu":
-                self._writing_head = for_writing(weight, _bias(self._head))
+                still = None if weight.requires_grad else self._frozen
+                self._writing_head = for_writing(weight, _bias(self._head), still)
             try:
                 yield
             finally:
@@ -109,7 +116,7 @@ class Policy:
 
     def logits(self, hidden: "Tensor", temperature: float = 1.0) -> "Tensor":
         """Logits over the vocabulary in float32, at a temperature; 0 leaves them as they are."""
-        logits = _logits(self._head, self._head_weight, hidden, self._writing_head)
+        logits = _logits(self._head, self._head_weight, hidden, self._frozen, self._writing_head)
         return logits if temperature in (0.0, 1.0) else logits / temperature
 
     def value(self, hidden: "Tensor") -> "Tensor":
@@ -146,7 +153,8 @@ class Policy:
 
         with torch.no_grad(), self._referring() as (trunk, head), self.autocast():
             hidden, targets, mask = self._at_responses(trunk, prompts, responses)
-            logprobs = _logprobs(_logits(head, self._head_weight, hidden) / temperature, targets)
+            logits = _logits(head, self._head_weight, hidden, self._frozen)
+            logprobs = _logprobs(logits / temperature, targets)
         return _spread(logprobs, mask)
 
     @contextmanager
@@ -205,7 +213,11 @@ def _plain_weight(head: Any, weight: "Tensor | None") -> "Tensor | None":
 
 
 def _logits(
-    head: Any, weight: "Tensor | None", hidden: "Tensor", written: "Forward | None" = None
+    head: Any,
+    weight: "Tensor | None",
+    hidden: "Tensor",
+    frozen: FrozenWeights,
+    written: "Forward | None" = None,
 ) -> "Tensor":
     """Logits in float32: bfloat16 rounds one near -90 by up to 0.25 nats, more than PPO's clip range."""
     import torch
@@ -219,7 +231,7 @@ def _logits(
         if plain is None:
             whole: Tensor = head(states)
             return whole
-        return written(states) if written else linear(states, plain, _bias(head))
+        return written(states) if written else linear(states, plain, _bias(head), frozen)
 
 
 def _bias(head: Any) -> "Tensor | None":

@@ -22,8 +22,33 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 64  # up to which rows are few; with more, both ways are the same
 _LEAST_WIDTH = 128  # of a matrix that oneDNN is asked to multiply
+_MOST_PACKED_BYTES = 2**31  # of copies of frozen weights; GPT-2 124M has 1 GB of them
 
 Forward = Callable[["Tensor"], "Tensor"]
+
+
+class FrozenWeights:
+    """Copies of weights that never change again, packed as oneDNN reads them best when first asked for.
+
+    A model whose copies would take too much memory keeps some of its weights as they are.
+    """
+
+    def __init__(self) -> None:
+        self._copies: dict[tuple[int, tuple[int, ...]], tuple[Tensor, Tensor]] = {}
+        self._bytes = 0
+
+    def packed(self, weight: "Tensor") -> "Tensor":
+        """The copy of a weight (out, in) or of a view of one, or the weight itself."""
+        import torch
+
+        key = weight.data_ptr(), weight.stride()
+        if key not in self._copies:
+            self._bytes += weight.nbytes
+            if self._bytes > _MOST_PACKED_BYTES:
+                return weight
+            copy = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), MOST_ROWS)
+            self._copies[key] = weight, copy  # who holds the weight keeps its address from others
+        return self._copies[key][1]
 
 
 def times_few_rows(rows: "Tensor", weight: "Tensor", bias: "Tensor | None" = None) -> "Tensor":
@@ -43,49 +68,54 @@ def are_few(rows: "Tensor") -> bool:
     return in_place and rows.numel() <= MOST_ROWS * rows.shape[-1]
 
 
-def linear(rows: "Tensor", weight: "Tensor", bias: "Tensor | None" = None) -> "Tensor":
+def linear(
+    rows: "Tensor", weight: "Tensor", bias: "Tensor | None" = None, frozen: FrozenWeights | None = None
+) -> "Tensor":
     """A linear layer on rows (..., in) with a weight (out, in), soonest: (..., out), with gradients."""
-    return (times_few_rows if are_few(rows) else _times_rows(weight))(rows, weight, bias)
+    return (times_few_rows if are_few(rows) else _times_rows(weight, frozen))(rows, weight, bias)
 
 
 @contextmanager
-def quick_products(trunk: Any, *, writing: bool = False) -> Iterator[None]:
+def quick_products(
+    trunk: Any, *, writing: bool = False, frozen: FrozenWeights | None = None
+) -> Iterator[None]:
     """Within it the trunk's linear layers in float32 multiply as this CPU does it soonest.
 
     An adapter's product is added in place. `writing` is for many passes of few rows without gradients: the
     weights are copied as they are read best, an adapter merged into them, and none must change meanwhile.
+    Weights that take no gradient are multiplied by their copies in `frozen`, where it is given.
     """
     with ExitStack() as changed:
-        for layer, forward in (_writing if writing else _reading)(trunk):
+        for layer, forward in (_writing if writing else _reading)(trunk, frozen):
             changed.enter_context(other_forward(layer, forward))
         yield
 
 
-def _writing(trunk: Any) -> "Iterator[tuple[Any, Forward]]":
+def _writing(trunk: Any, frozen: FrozenWeights | None) -> "Iterator[tuple[Any, Forward]]":
     adapted, others = _layers(trunk)
     for layer in adapted:
         yield layer, for_writing(merged(layer), layer.base_layer.bias)
     for layer in others:
-        yield layer, for_writing(_out_in(layer), layer.bias)
+        yield layer, for_writing(_out_in(layer), layer.bias, None if layer.weight.requires_grad else frozen)
 
 
-def for_writing(weight: "Tensor", bias: "Tensor | None" = None) -> "Forward":
+def for_writing(
+    weight: "Tensor", bias: "Tensor | None" = None, frozen: FrozenWeights | None = None
+) -> "Forward":
     """A linear layer with a copy of a weight (out, in) that is read soonest with few rows; no gradients."""
-    import torch
-
     weight = weight.detach()
     if not _has_onednn():
         return partial(linear, weight=weight.contiguous(), bias=bias)
-    packed = torch.ops.mkldnn._reorder_linear_weight(weight, MOST_ROWS)
+    packed = (frozen or FrozenWeights()).packed(weight)
     return lambda rows: _by_onednn(rows, packed, bias)
 
 
-def _reading(trunk: Any) -> "Iterator[tuple[Any, Forward]]":
+def _reading(trunk: Any, frozen: FrozenWeights | None) -> "Iterator[tuple[Any, Forward]]":
     adapted, others = _layers(trunk)
     for layer in filter(adds_in_place, adapted):
-        yield layer, _read_with_lora(layer, _times_rows(layer.base_layer.weight))
+        yield layer, _read_with_lora(layer, _times_rows(layer.base_layer.weight, frozen))
     for layer in others if _has_slow_blas() else ():
-        yield layer, _read(layer, _times_rows(layer.weight))
+        yield layer, _read(layer, _times_rows(layer.weight, frozen))
 
 
 def _layers(trunk: Any) -> tuple[list[Any], list[Any]]:
@@ -119,12 +149,13 @@ def _out_in(layer: Any) -> "Tensor":
     return weight
 
 
-def _times_rows(weight: "Tensor") -> Product:
-    """What multiplies many rows by a weight."""
+def _times_rows(weight: "Tensor", frozen: FrozenWeights | None) -> Product:
+    """What multiplies many rows by a layer's weight, or by a view of it."""
     import torch
 
-    thick = min(weight.shape) >= _LEAST_WIDTH
-    return _times_rows_by_onednn() if thick and _has_slow_blas() else torch.nn.functional.linear
+    if min(weight.shape) < _LEAST_WIDTH or not _has_slow_blas():
+        return torch.nn.functional.linear
+    return partial(_times_rows_by_onednn(), frozen=None if weight.requires_grad else frozen)
 
 
 @cache
@@ -163,30 +194,46 @@ def _by_onednn(rows: "Tensor", weight: "Tensor", bias: "Tensor | None") -> "Tens
 
 
 @cache
-def _times_rows_by_onednn() -> Product:
+def _times_rows_by_onednn() -> Callable[..., "Tensor"]:
     import torch
 
     class Linear(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, rows: "Tensor", weight: "Tensor", bias: "Tensor | None") -> "Tensor":
+        def forward(
+            ctx: Any, rows: "Tensor", weight: "Tensor", bias: "Tensor | None", frozen: FrozenWeights | None
+        ) -> "Tensor":
             ctx.save_for_backward(rows, weight)
-            return _by_onednn(rows, weight, bias)
+            ctx.held = frozen.packed if frozen else (lambda weight: weight)
+            return _by_onednn(rows, ctx.held(weight), bias)
 
         @staticmethod
         def backward(ctx: Any, *gradients: "Tensor") -> "tuple[Tensor | None, ...]":
             (above,), (rows, weight) = gradients, ctx.saved_tensors
-            for_rows, for_weight, for_bias = ctx.needs_input_grad
+            for_rows, for_weight, for_bias, _ = ctx.needs_input_grad
             return (
-                _by_onednn(above, weight.t(), None) if for_rows else None,
-                above.t() @ rows if for_weight else None,
+                _by_onednn(above, ctx.held(weight.t()), None) if for_rows else None,
+                of_weight(above.t(), rows.t(), weight) if for_weight else None,
                 above.sum(0) if for_bias else None,
+                None,
             )
 
-    def times(rows: "Tensor", weight: "Tensor", bias: "Tensor | None" = None) -> "Tensor":
+    def of_weight(above: "Tensor", rows: "Tensor", weight: "Tensor") -> "Tensor":
+        """The gradient of a weight (out, in) as the weight lies in memory; Conv1D's lies as (in, out)."""
+        if weight.is_contiguous():
+            return _by_onednn(above, rows, None)
+        return _by_onednn(rows, above, None).t()
+
+    def times(
+        rows: "Tensor",
+        weight: "Tensor",
+        bias: "Tensor | None" = None,
+        *,
+        frozen: FrozenWeights | None = None,
+    ) -> "Tensor":
         if rows.device.type != "cpu" or rows.dtype is not torch.float32:
             return torch.nn.functional.linear(rows, weight, bias)
         flat = rows.reshape(-1, rows.shape[-1])
-        product: Tensor = Linear.apply(flat, weight, bias)  # type: ignore[no-untyped-call]
+        product: Tensor = Linear.apply(flat, weight, bias, frozen)  # type: ignore[no-untyped-call]
         return product.view(*rows.shape[:-1], -1)
 
     return times
