@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.config import PPOConfig
+from training.last_block import last_feed_forward_at
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,8 +120,11 @@ class _Reader:
         self._cache = growing_cache(width + room)
 
     def read_prompts(self) -> "Tensor":
-        positions = (self._mask[:, : self._ids.shape[1]].cumsum(1) - 1).clamp(min=0)
-        return self._forward(self._ids, positions)
+        rows, width = self._ids.shape
+        positions = (self._mask[:, :width].cumsum(1) - 1).clamp(min=0)
+        row = self._positions.new_tensor(range(rows))
+        with last_feed_forward_at(self._trunk, (row, row.new_full((rows,), width - 1))):
+            return self._forward(self._ids, positions)
 
     def read(self, tokens: "Tensor", kept: "Tensor | None") -> "Tensor":
         """One more token a row; `kept` says which rows of the last time are still there."""
