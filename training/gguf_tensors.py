@@ -8,6 +8,7 @@ out: other architectures, which are refused.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,8 @@ class Architecture:
 
     def tensor_name(self, name: str) -> str:
         """llama.cpp's name of a weight: "model.norm.weight" is "output_norm.weight"."""
-        import gguf
-
-        arch = gguf.MODEL_ARCH[self.name.upper()]
-        known = gguf.get_tensor_name_map(arch, self.config.num_hidden_layers)
-        found = known.get_name(name, try_suffixes=(".weight", ".bias"))
+        known = _names(self.name, self.config.num_hidden_layers)
+        found: str | None = known.get_name(name, try_suffixes=(".weight", ".bias"))
         if found is None:
             raise TrainingError(f"{name} has no place in a {self.name} GGUF: export a policy without it.")
         return found
@@ -75,6 +73,14 @@ class Architecture:
         heads = getattr(self.config, _INTERLEAVED[module])
         halves = array.reshape(heads, 2, -1, *array.shape[1:])  # (heads, half, row of the half, ...)
         return halves.swapaxes(1, 2).reshape(array.shape)
+
+
+@cache
+def _names(architecture: str, blocks: int) -> Any:
+    """The gguf package's map of names, which is made of every architecture's."""
+    import gguf
+
+    return gguf.get_tensor_name_map(gguf.MODEL_ARCH[architecture.upper()], blocks)
 
 
 def model_tensors(folder: Path, architecture: Architecture) -> Iterator[tuple[str, Array]]:

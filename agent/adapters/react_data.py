@@ -72,11 +72,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def write_data(data: Path, out: Path, seed: int = 0) -> None:
-    """Write train.jsonl and dev.jsonl into a folder; SouschefError where a source is missing or no row is."""
+def write_data(data: Path, out: Path, seed: int = 0, share: float | None = None) -> None:
+    """Write train.jsonl and dev.jsonl into a folder, or a share of their rows.
+
+    Raises SouschefError where a source is missing or no row is.
+    """
     sides: tuple[Side, Side] = ("train", "dev")
     for side in sides:
-        rows = make_rows(load_material(data, side), side, seed)
+        rows = make_rows(load_material(data, side), side, seed, share)
         with atomic_write(out / f"{side}.jsonl") as file:
             for number, row in enumerate(rows):
                 line = json.dumps(row.to_dict(number), ensure_ascii=False)

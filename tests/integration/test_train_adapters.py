@@ -20,10 +20,10 @@ QUESTION = "How do I make plum dumplings?"
 def test_a_fast_training_comes_part_of_the_way(tmp_path: Path) -> None:
     assert train.main(["--data", str(DATA), "--out", str(tmp_path), "--fast"]) == 0
     for stage in train.STAGES:
-        policy = read_policy(tmp_path / stage.name)
+        policy = read_policy(tmp_path / "fast" / stage.name)
         assert (policy.card.kind, policy.card.base) == ("adapter", "smollm2-135m")
         assert (policy.gguf is not None) or not stage.ships_as
-    train.ship(tmp_path / "react/policy", tmp_path / "shipped")
+    train.ship(tmp_path / "fast/react/policy", tmp_path / "shipped")
     with closing(load_engine(adapter=tmp_path / "shipped/adapter.gguf")) as engine:
         *text, usage = engine.stream([{"role": "user", "content": QUESTION}], Decoding(max_tokens=8))
     assert isinstance(usage, Usage)
