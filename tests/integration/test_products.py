@@ -9,7 +9,7 @@ from tiny_policies import gpt2, llama
 from transformers.pytorch_utils import Conv1D
 
 from training import lora_products, products
-from training.products import MOST_ROWS, quick_products, times_few_rows
+from training.products import MOST_ROWS, FrozenWeights, quick_products, times_few_rows
 
 LAYERS = (torch.nn.Linear, Conv1D)
 
@@ -95,9 +95,11 @@ def adapted(made: Any, **settings: Any) -> Any:
 
 
 @pytest.mark.parametrize("made", [gpt2, llama])
-@pytest.mark.parametrize("slow_blas", [True, False])
+@pytest.mark.parametrize(
+    ("slow_blas", "frozen"), [(True, FrozenWeights()), (True, None), (False, FrozenWeights())]
+)
 def test_an_adapter_added_in_place_has_the_same_gradients(
-    made: Any, slow_blas: bool, monkeypatch: pytest.MonkeyPatch
+    made: Any, slow_blas: bool, frozen: FrozenWeights | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(products, "_has_slow_blas", lambda: slow_blas)
     monkeypatch.setattr(products, "_LEAST_WIDTH", 1)
@@ -105,12 +107,38 @@ def test_an_adapter_added_in_place_has_the_same_gradients(
     trunk = model.get_base_model().get_decoder()
     ids, weights = torch.tensor([[3, 1, 4, 1, 5]] * 2), [w for w in model.parameters() if w.requires_grad]
     by_itself = torch.autograd.grad(trunk(input_ids=ids).last_hidden_state.square().sum(), weights)
-    with quick_products(trunk):
+    with quick_products(trunk, frozen=frozen):
         changed = [layer for layer in trunk.modules() if "forward" in vars(layer)]
         within = torch.autograd.grad(trunk(input_ids=ids).last_hidden_state.square().sum(), weights)
     assert len(changed) >= 8
+    assert not frozen or (len(frozen._copies) > 0) == slow_blas
     assert all(hasattr(layer, "lora_A") for layer in changed)
     torch.testing.assert_close(within, by_itself, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("made", [gpt2, llama])
+@pytest.mark.parametrize("writing", [True, False])
+def test_weights_that_are_trained_are_read_as_they_are_now(
+    made: Any, writing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "_has_slow_blas", lambda: True)
+    monkeypatch.setattr(products, "_LEAST_WIDTH", 1)
+    frozen, (model, _) = FrozenWeights(), made()
+    trunk, ids = model.get_decoder().eval(), torch.tensor([[3, 1, 4, 1, 5]])
+    for _ in range(2):
+        with torch.no_grad():
+            expected = trunk(input_ids=ids).last_hidden_state
+            with quick_products(trunk, writing=writing, frozen=frozen):
+                found = trunk(input_ids=ids).last_hidden_state
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+            for weight in trunk.parameters():
+                weight *= 1.5
+
+
+def test_what_would_take_too_much_memory_is_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "_MOST_PACKED_BYTES", 100)
+    weight = torch.randn(8, 4)
+    assert FrozenWeights().packed(weight) is weight
 
 
 @pytest.mark.parametrize("settings", [{"lora_dropout": 0.5}, {"use_dora": True}, {"lora_bias": True}])
