@@ -46,10 +46,10 @@ def inside(capsys: pytest.CaptureFixture[str]) -> Inside:
     return run
 
 
-def test_json_is_one_object_with_the_recipe_and_its_sources(inside: Inside) -> None:
-    code, out, err = inside("ask", BREAD, "--json")
-    assert (code, err) == (0, "")
-    turn = json.loads(out)
+def test_json_is_one_object_with_the_recipe_and_its_sources() -> None:
+    said = souschef("ask", BREAD, "--json")
+    assert (said.returncode, said.stderr) == (0, "")
+    turn = json.loads(said.stdout)
     assert list(turn) == [
         "question", "answer", "route", "steps", "sources", "exit_reason", "usage", "timing_s", "model",
     ]  # fmt: skip
