@@ -43,9 +43,9 @@ class FrozenWeights:
 
         key = weight.data_ptr(), weight.stride()
         if key not in self._copies:
-            self._bytes += weight.nbytes
-            if self._bytes > _MOST_PACKED_BYTES:
+            if self._bytes + weight.nbytes > _MOST_PACKED_BYTES:
                 return weight
+            self._bytes += weight.nbytes
             copy = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), MOST_ROWS)
             self._copies[key] = weight, copy  # who holds the weight keeps its address from others
         return self._copies[key][1]

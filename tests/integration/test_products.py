@@ -137,8 +137,9 @@ def test_weights_that_are_trained_are_read_as_they_are_now(
 
 def test_what_would_take_too_much_memory_is_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "_MOST_PACKED_BYTES", 100)
-    weight = torch.randn(8, 4)
-    assert FrozenWeights().packed(weight) is weight
+    frozen, large, small = FrozenWeights(), torch.randn(8, 4), torch.randn(4, 4)
+    assert frozen.packed(large) is large
+    assert frozen.packed(small) is not small  # what was refused takes no room
 
 
 @pytest.mark.parametrize("settings", [{"lora_dropout": 0.5}, {"use_dora": True}, {"lora_bias": True}])
