@@ -10,7 +10,6 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
-from functools import cache
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Literal
 
 from tools.errors import ModelFileError, TrainingError
 from tools.files import expanded
+from tools.gguf_reading import gguf_read_once, read_gguf
 from tools.models import CATALOGUE, model_path
 from tools.one_at_a_time import loading, one_at_a_time
 from tools.policy_folder import PolicyFolder, is_policy, read_policy
@@ -46,30 +46,11 @@ def load_base(model: str, quantize: Quantization = "", precision: Precision = "f
         return _merged(policy, quantize, precision)
     model = str(policy.path) if policy else model
     path = base_path(model)
-    with loading(), _gguf_read_once():
+    with loading(), gguf_read_once(path):
         loaded, report = _load(AutoModelForCausalLM, path, quantize, precision)
         if report["missing_keys"]:  # transformers fills them with random numbers
             raise ModelFileError(f"{model} lacks weights of a language model: choose one that writes text.")
         return loaded, load_tokenizer(path)
-
-
-@contextmanager
-def _gguf_read_once() -> Iterator[None]:
-    """Keep what is read of a GGUF file: transformers reads all of its fields three times, seconds each.
-
-    And the table of tensor names, which it makes anew for every module of the model.
-    """
-    import gguf
-
-    package: Any = gguf
-    known = {name: getattr(package, name) for name in ("GGUFReader", "get_tensor_name_map")}
-    for name, made in known.items():
-        setattr(package, name, cache(made))
-    try:
-        yield
-    finally:
-        for name, made in known.items():
-            setattr(package, name, made)
 
 
 def adapter_at(model: str) -> PolicyFolder | None:
@@ -151,10 +132,9 @@ def load_tokenizer(path: Path) -> Any:
 
 def _split_digits(tokenizer: Any, path: Path) -> None:
     """SmolLM's vocabulary wants each digit apart, which transformers does not take from a GGUF."""
-    from gguf import GGUFReader
     from tokenizers import pre_tokenizers
 
-    kind = GGUFReader(str(path)).fields.get("tokenizer.ggml.pre")
+    kind = read_gguf(path).fields.get("tokenizer.ggml.pre")
     if kind is not None and kind.contents() == "smollm":
         digits, bytes_ = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, bytes_])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from agent.engines.hf_adapters import adapted, check_adapter
 from tools.errors import ModelFileError, SouschefError
+from tools.gguf_reading import gguf_read_once
 from tools.one_at_a_time import one_at_a_time
 from tools.weights import why_not_loaded
 
@@ -51,14 +52,15 @@ def load_model(
     if quantize is not None:
         options |= {"quantization_config": _quantization(quantize, device), "device_map": {"": device}}
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-            **options,
-        )
+        with gguf_read_once(path):
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+                **options,
+            )
     # RuntimeError: weights of other sizes, or no memory for them
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelFileError(
@@ -84,9 +86,10 @@ def load_tokenizer(path: Path, adapter: Path | None = None) -> Any:
         path = adapter
     folder, options = _folder_and_options(path)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True, **options
-        )
+        with gguf_read_once(path):
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, trust_remote_code=False, local_files_only=True, **options
+            )
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path} has no tokenizer that loads: {why_not_loaded(error)}") from error
     if not tokenizer.is_fast:
