@@ -52,7 +52,7 @@ class Stage:
 
 STAGES = (
     Stage(
-        "react",
+        "react-first",
         "sft",
         "sft_react",
         "react-data/train.jsonl",
@@ -60,6 +60,15 @@ STAGES = (
         ("steps=15", "batch_size=4", "max_prompt_tokens=160", "warmup_steps=4"),
         loss=(4.07, 0.40),
         least_share=0.35,
+    ),
+    Stage(
+        "react",
+        "sft",
+        "sft_react_more",
+        "react-more/train.jsonl",
+        "react-data/dev.jsonl",
+        ("steps=2", "batch_size=4", "max_prompt_tokens=160", "warmup_steps=1"),
+        after="react-first",
         ships_as="react",
     ),
     Stage(
@@ -138,7 +147,8 @@ def ship(policy: Path, folder: Path, in_use: Mapping[str, Any] | None = None) ->
 
 def _write_rows(data: Path, out: Path, *, fast: bool) -> None:
     if not (out / "react-data/dev.jsonl").is_file():
-        react_data.write_data(data, out / "react-data", share=_FAST_SHARE if fast else None)
+        for seed, folder in enumerate(("react-more", "react-data")):
+            react_data.write_data(data, out / folder, seed, share=_FAST_SHARE if fast else None)
     if not (out / "summary-data/dev.jsonl").is_file():
         summary_data.write_data(data, out / "summary-data")
     for folder in ("react-data", "summary-data") if fast else ():
