@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import pytest
 
@@ -27,5 +28,5 @@ def test_no_library_is_imported_for_it() -> None:
 def test_what_is_not_there_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readahead, "find_spec", {"faiss": ModuleSpec("faiss", None)}.get)
     assert list(readahead.large_files()) == []
-    monkeypatch.setattr(readahead, "large_files", lambda: [readahead.Path("/nowhere/libtorch.so")])
+    monkeypatch.setattr(readahead, "large_files", lambda: [Path("/nowhere/libtorch.so")])
     readahead._advise()
