@@ -25,6 +25,7 @@ _MOST_QUERY_BYTES = 120  # and so at most as many tokens: a call must fit into i
 _MOST_WORD_CHARACTERS = 30  # of four bytes each, such a word alone is a query
 _LEAST_WORDS_OF_A_TEXT = 15
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_SHORT_WORDS = {re.compile(r"\bw/o\b"): "without", re.compile(r"\bw/"): "with "}
 
 
 def in_brief(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
@@ -76,7 +77,7 @@ def own_words(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> lis
     """
     last = _last_query(messages)
     said = [str(m.text) for m in messages if isinstance(m, HumanMessage)][-1 if last else -_QUESTIONS :]
-    words = [word for text in said if not is_long(text) for word in WORD.findall(neutralise(text))]
+    words = [word for text in said if not is_long(text) for word in WORD.findall(_in_full(neutralise(text)))]
     cut = [word[:_MOST_WORD_CHARACTERS].rstrip("'’-") for word in words[-_MOST_WORDS:]]
     either = dict.fromkeys(form for word in cut for form in (word, word.lower()))
     first = [*([last] if last else []), *either]
@@ -86,6 +87,13 @@ def own_words(specs: Sequence[ToolSpec], messages: Sequence[BaseMessage]) -> lis
     more = f"( ({'|'.join(either)})){{0,{_MOST_QUERY_WORDS - 1}}}" if either else ""
     pattern = f"^({'|'.join(first)}){more}$"
     return [_with_pattern(spec, "query", pattern, _MOST_QUERY_BYTES // widest) for spec in specs]
+
+
+def _in_full(text: str) -> str:
+    """The text with "w/" and "w/o" as the words that they stand for."""
+    for short, word in _SHORT_WORDS.items():
+        text = short.sub(word, text)
+    return text
 
 
 def _last_query(messages: Sequence[BaseMessage]) -> str:

@@ -163,6 +163,12 @@ def test_a_query_is_made_of_the_words_of_the_last_two_questions() -> None:
     checked_grammar(grammar([search]))
 
 
+def test_a_query_says_with_and_without_in_full() -> None:
+    [search, _] = own_words([SEARCH, SUMMARIZE], [HumanMessage("cake w/ icing, w/o nuts, 20 W/m²")])
+    pattern = search.parameters["properties"]["query"]["pattern"]
+    assert pattern.startswith("^(cake|with|icing|without|nuts|20|W|w|m²)")
+
+
 PIE = searched("Apple pie", hit(1, "Pie"))
 
 
