@@ -140,16 +140,21 @@ def grammar(
         [
             "%llguidance {}",
             f'start: "{THOUGHT} " THOUGHT_TEXT "\\n" ({" | ".join(endings)})',
-            rf"THOUGHT_TEXT: {_thought(brief)} & ~/[^\n]*{_labels()}[^\n]*/{_unlike(said)}",
+            f"THOUGHT_TEXT: {_thought(brief)}{_unlike(said)}",
             *rules,
         ]
     )
 
 
 def _thought(brief: bool) -> str:
-    if brief:
-        return rf"/[!-~][ -~]{{0,{MAX_BRIEF_THOUGHT_CHARACTERS - 1}}}/"
-    return rf"/[^\s\n][^\n]{{0,{MAX_THOUGHT_CHARACTERS - 1}}}/"
+    """A line in which a colon follows the word "needed" alone, so that it holds no label.
+
+    A rule that counts characters and looks for labels as well grows beyond what llguidance follows: once a
+    label's name is written, it gives up, and llama.cpp goes on without a grammar.
+    """
+    first, then = ("[!-9;-~]", "[ -9;-~]") if brief else (r"[^\s:]", r"[^\n:]")
+    most = MAX_BRIEF_THOUGHT_CHARACTERS if brief else MAX_THOUGHT_CHARACTERS
+    return rf"/{first}{then}{{0,{most - 1}}}|{first}{then}{{0,20}}needed: {first}{then}{{0,{most - 31}}}/"
 
 
 def _unlike(said: Sequence[str]) -> str:
