@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -80,7 +81,14 @@ class LlamaServer:
         return dict(reply["data"][0]["meta"])
 
     def close(self) -> None:
-        """Stop llama.cpp's threads and free the weights."""
+        """Stop llama.cpp's threads and free the weights.
+
+        Its loop forgets an order to end that came before it began, and would be waited for without end; so
+        it answers something first.
+        """
+        if self._server is not None:
+            with suppress(OSError, ValueError):
+                self._call("GET", "/lora-adapters")
         self._server = None
 
     def _call(self, method: str, path: str, body: Chunk | None = None) -> tuple[int, Any]:
