@@ -31,7 +31,7 @@ BLOCKS = {
 
 # value type: struct format of a plain number
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-_STRING, _ARRAY = 8, 9
+_STRING, ARRAY = 8, 9
 _ALIGNMENT = 32  # where the header does not say
 
 
@@ -99,12 +99,19 @@ def read_header(path: Path) -> GgufHeader:
         return GgufHeader(version, value_count, values, tensors, alignment, reader.at)
 
 
+def end_of_array(content: mmap.mmap | memoryview, start: int) -> int:
+    """Where an array's value ends that starts, with the type of its elements, at this byte."""
+    reader = _Reader(content, start)
+    reader.value(ARRAY)
+    return reader.at
+
+
 class _Reader:
     """A place in a header that moves on as fields are read."""
 
-    def __init__(self, content: mmap.mmap) -> None:
+    def __init__(self, content: mmap.mmap | memoryview, at: int = 4) -> None:
         self.content = content
-        self.at = 4
+        self.at = at
 
     def number(self, kind: str) -> Any:
         (value,) = struct.unpack_from(f"<{kind}", self.content, self.at)
@@ -116,13 +123,13 @@ class _Reader:
         if self.at + length > len(self.content):
             raise ValueError("the header is longer than the file")
         self.at += length
-        return self.content[self.at - length : self.at]
+        return bytes(self.content[self.at - length : self.at])
 
     def value(self, kind: int) -> Any:
         """A single value; of an array only that it was passed over."""
         if kind == _STRING:
             return self.string()
-        if kind != _ARRAY:
+        if kind != ARRAY:
             return self.number(_NUMBERS[kind])
         item_kind, count = self.number("I"), self.number("Q")
         if item_kind in _NUMBERS:

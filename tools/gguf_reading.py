@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tools.gguf_header import ARRAY, end_of_array
 from tools.one_at_a_time import loading
 
-_STRING, _ARRAY = 8, 9  # ggml's numbers of these types of value
 _LONG = 1000  # elements; arrays of a configuration have one a layer at most
 
 
@@ -43,28 +43,18 @@ def gguf_read_once(path: Path) -> Iterator[None]:
 
 def read_gguf(path: str | Path) -> Any:
     """A gguf.GGUFReader with long arrays left empty, unless they alone say how large the vocabulary is."""
-    from gguf import GGUFValueType
+    from gguf import GGUFEndian, GGUFValueType
     from gguf.gguf_reader import GGUFReader  # gguf.GGUFReader is another one in gguf_read_once
 
     class WithoutVocabulary(GGUFReader):
         def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
-            if raw_type == _ARRAY and self.byte_order == "I":
-                kind, count = struct.unpack_from("=IQ", self.data.data, orig_offs)
-                if count > _LONG and kind != _ARRAY:
-                    size = _size_of_array(self, orig_offs + 12, kind, count) + 12
+            if raw_type == ARRAY and self.endianess == GGUFEndian.LITTLE:
+                kind, count = struct.unpack_from("<IQ", self.data.data, orig_offs)
+                if count > _LONG and kind != ARRAY:
+                    size = end_of_array(self.data.data, orig_offs) - orig_offs
                     return size, [], [], [GGUFValueType.ARRAY, GGUFValueType(kind)]
             return super()._get_field_parts(orig_offs, raw_type)
 
     reader = WithoutVocabulary(path)
     says_size = any(name.endswith(".vocab_size") for name in reader.fields)
     return reader if says_size else GGUFReader(path)
-
-
-def _size_of_array(reader: Any, start: int, kind: int, count: int) -> int:
-    """Bytes of so many elements, which are strings or numbers."""
-    if kind != _STRING:
-        return count * int(reader.gguf_scalar_to_np[kind]().nbytes)
-    content, at = reader.data.data, start
-    for _ in range(count):
-        at += 8 + struct.unpack_from("=Q", content, at)[0]
-    return at - start
