@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prompts import prompt
 from tools.errors import SouschefError
+from tools.readahead import read_ahead
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -112,6 +113,7 @@ def open_index(folder: Path | None = None) -> RecipeIndex:
 
     The first search waits for what is left to load. Raises IndexFileError where there is no whole index.
     """
+    read_ahead()
     from tools.index import RecipeIndex, embedded_index
 
     index = embedded_index() if folder is None else RecipeIndex.load(folder)

@@ -10,7 +10,6 @@ import click
 
 from agent.commands.texts import read_text
 from tools.errors import SouschefError, UsageError
-from tools.readahead import read_ahead
 
 if TYPE_CHECKING:
     from agent.session import Session
@@ -75,8 +74,6 @@ def ask(
     """
     asked = _question(question)
     attachments = [(path.name, read_text(path)) for path in files]
-    if not no_tools:
-        read_ahead()
 
     from agent.build import build_agent, open_index
     from agent.engines import DEFAULT_MODEL, load_engine

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from agent.repl.loaders import Loaders, TopK
 from agent.repl.options import Choice, Settings
 from agent.stopping import TurnStopped
-from tools.readahead import read_ahead as read_ahead_libraries
 
 if TYPE_CHECKING:
     from agent.engines.base import Engine
@@ -87,7 +86,6 @@ class Models:
 
     def start(self, *, read_ahead: bool = False) -> None:
         """Load everything, side by side; then let the model read what every question begins with."""
-        read_ahead_libraries()
         for part in self._parts():
             part.start()
         if read_ahead:
