@@ -63,10 +63,13 @@ def evaluate(model: Any, tokenizer: Any, examples: Sequence[Example], batch_size
     for batch in batches(by_length, batch_size):
         inputs = collate([example.columns() for example in batch], tokenizer)
         labels = inputs.pop("labels")[:, 1:].to(model.device)  # (batch, length - 1): each token's next one
+        inputs = {name: tensor.to(model.device) for name, tensor in inputs.items()}
+        scored = (labels != -100).any(0).nonzero()[:, 0]  # places where a row has its completion
         with torch.inference_mode():
-            logits = model(**{name: tensor.to(model.device) for name, tensor in inputs.items()}).logits
+            logits = model(**inputs, logits_to_keep=scored).logits  # (batch, scored, vocabulary)
+        labels = labels[:, scored]
         written = labels != -100
-        logits, labels = logits[:, :-1][written].float(), labels[written]  # (tokens, vocabulary), (tokens,)
+        logits, labels = logits[written].float(), labels[written]  # (tokens, vocabulary), (tokens,)
         loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
         right += int((logits.argmax(-1) == labels).sum())
         tokens += len(labels)

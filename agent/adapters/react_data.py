@@ -33,9 +33,9 @@ _PATIENCE = 30  # rows that may be passed over for each that is wanted
 
 # Rows of each kind for training; development has a share of each.
 MIX: Mapping[Maker, int] = {
-    searches.requests: 1200,
+    searches.requests: 1500,
     searches.natural_requests: 310,
-    searches.follow_ups: 220,
+    searches.follow_ups: 330,
     searches.remarks_on_a_recipe: 50,
     searches.requests_within_texts: 80,
     after_search.choices: 130,

@@ -27,6 +27,7 @@ from tools.policy_folder import CARD, read_policy
 
 _log = logging.getLogger(__name__)
 _JUDGED = 16  # of the development rows, which a fast run judges by
+_FEW_STEPS = ("steps=2", "batch_size=4", "max_prompt_tokens=160", "warmup_steps=1")  # of a fast run
 _FAST_SHARE = 0.05  # of the ReAct rows, which a fast run makes and learns a part of
 
 
@@ -62,13 +63,22 @@ STAGES = (
         least_share=0.35,
     ),
     Stage(
-        "react",
+        "react-second",
         "sft",
         "sft_react_more",
         "react-more/train.jsonl",
         "react-data/dev.jsonl",
-        ("steps=2", "batch_size=4", "max_prompt_tokens=160", "warmup_steps=1"),
+        _FEW_STEPS,
         after="react-first",
+    ),
+    Stage(
+        "react",
+        "sft",
+        "sft_react_more",
+        "react-last/train.jsonl",
+        "react-data/dev.jsonl",
+        _FEW_STEPS,
+        after="react-second",
         ships_as="react",
     ),
     Stage(
@@ -147,7 +157,7 @@ def ship(policy: Path, folder: Path, in_use: Mapping[str, Any] | None = None) ->
 
 def _write_rows(data: Path, out: Path, *, fast: bool) -> None:
     if not (out / "react-data/dev.jsonl").is_file():
-        for seed, folder in enumerate(("react-more", "react-data")):
+        for seed, folder in ((2, "react-last"), (1, "react-more"), (0, "react-data")):
             react_data.write_data(data, out / folder, seed, share=_FAST_SHARE if fast else None)
     if not (out / "summary-data/dev.jsonl").is_file():
         summary_data.write_data(data, out / "summary-data")
