@@ -3,16 +3,16 @@
 Texts are sorted by their length in tokens over the whole run, so that batches hold hardly any padding; by
 characters, as SentenceTransformer.encode sorts within one call, 6% of a batch of recipes would be padding.
 Each finished chunk is kept as a safetensors file named by its own checksum, and thrown away if it no longer
-hashes to that name. What this leaves out: a lock, which the writer of the index holds, and the removal of the
-parts, which is due once the index is written.
+hashes to that name. Vectors that are known already are not made again. What this leaves out: a lock, which
+the writer of the index holds, and the removal of the parts, which is due once the index is written.
 """
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
+    Chunk = tuple[list[bytes], Vectors]  # keys of texts, and their vectors, shape (texts, dimension)
 
 CHUNK_TEXTS = 128  # about 4 s of work on two cores, lost at most when a run is killed
 _BLOCK_TEXTS = 1_000  # how many texts are in memory at once while their lengths are counted
@@ -40,18 +41,20 @@ def embed_in_chunks(
     parts: Path | None = None,
     progress: bool = True,
     room: "Callable[[int, int], Vectors] | None" = None,
+    known: "Iterable[Chunk]" = (),
 ) -> "Vectors":
     """Vectors of `count` texts, shape (count, dimension); equal texts are embedded once.
 
     `text_at` gives a text by number, so that the caller need not hold them all. `parts` is the folder that
     keeps finished chunks; without it nothing is kept. `room(count, dimension)` gives the array to write to.
+    `known` are vectors that this embedder made of some of the texts, if they are among these.
     """
-    work = _Work.of(count, text_at, embedder, room or _new_array)
+    work = _Work.of(count, text_at, room or _new_array)
     store = Parts(parts, identity(embedder)) if parts is not None and count > CHUNK_TEXTS else None
-    for keys, vectors in store.read() if store else ():
+    for keys, vectors in chain(known, store.read() if store else ()):
         work.fill(keys, vectors)
     with _bar(count, work.left, progress) as advance:
-        for keys, texts in work.chunks(text_at):
+        for keys, texts in work.chunks(text_at, embedder):
             vectors = encode(embedder, texts)
             if store:
                 store.keep(keys, vectors)
@@ -66,33 +69,28 @@ class _Work:
 
     count: int
     rows: "dict[bytes, list[int]]"  # text hash: the rows that have this text
-    longest_first: list[bytes]
     left: int
     room: "Callable[[int, int], Vectors]"
     vectors: "Vectors | None" = None
 
     @classmethod
-    def of(
-        cls,
-        count: int,
-        text_at: Callable[[int], str],
-        embedder: Embeddings,
-        room: "Callable[[int, int], Vectors]",
-    ) -> "_Work":
+    def of(cls, count: int, text_at: Callable[[int], str], room: "Callable[[int, int], Vectors]") -> "_Work":
         rows: dict[bytes, list[int]] = {}
-        length: dict[bytes, int] = {}
-        for start in range(0, count, _BLOCK_TEXTS):
-            block = range(start, min(start + _BLOCK_TEXTS, count))
-            texts = [text_at(row) for row in block]
-            for row, text, tokens in zip(block, texts, lengths(embedder, texts), strict=True):
-                key = hashlib.sha256(text.encode("utf-8", "replace")).digest()
-                rows.setdefault(key, []).append(row)
-                length[key] = tokens
-        return cls(count, rows, sorted(rows, key=lambda key: -length[key]), count, room)
+        for row in range(count):
+            rows.setdefault(key_of(text_at(row)), []).append(row)
+        return cls(count, rows, count, room)
 
-    def chunks(self, text_at: Callable[[int], str]) -> Iterator[tuple[list[bytes], list[str]]]:
-        pending = iter([key for key in self.longest_first if key in self.rows])
-        while keys := list(islice(pending, CHUNK_TEXTS)):
+    def chunks(
+        self, text_at: Callable[[int], str], embedder: Embeddings
+    ) -> Iterator[tuple[list[bytes], list[str]]]:
+        """What is left, the longest first."""
+        length: dict[bytes, int] = {}
+        pending = iter(list(self.rows))
+        while keys := list(islice(pending, _BLOCK_TEXTS)):
+            texts = [text_at(self.rows[key][0]) for key in keys]
+            length.update(zip(keys, lengths(embedder, texts), strict=True))
+        longest_first = iter(sorted(length, key=lambda key: -length[key]))
+        while keys := list(islice(longest_first, CHUNK_TEXTS)):
             yield keys, [text_at(self.rows[key][0]) for key in keys]
 
     def fill(self, keys: Sequence[bytes], vectors: "Vectors") -> None:
@@ -113,34 +111,53 @@ def _new_array(rows: int, dimension: int) -> "Vectors":
     return np.empty((rows, dimension), dtype=np.float32)
 
 
+def key_of(text: str) -> bytes:
+    """What a text's vector is kept by: 32 bytes."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
+
+
+def digest_of(made_by: Identity) -> bytes:
+    """What an embedder's vectors are kept by: 32 bytes."""
+    return hashlib.sha256(f"{made_by.name}\n{made_by.revision}".encode()).digest()
+
+
 class Parts:
     """Finished chunks of one embedder in a folder: the hashes of texts, and their vectors."""
 
     def __init__(self, folder: Path, made_by: Identity) -> None:
-        embedder = hashlib.sha256(f"{made_by.name}\n{made_by.revision}".encode()).hexdigest()
-        self._folder = folder / embedder[:16]
+        self._folder = folder / digest_of(made_by).hex()[:16]
 
     def keep(self, keys: Sequence[bytes], vectors: "Vectors") -> None:
         """Write one chunk."""
-        import numpy as np
-        from safetensors.numpy import save
-
-        hashes = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1)
-        content = save({"keys": hashes, "vectors": np.ascontiguousarray(vectors)})
+        content = packed(keys, vectors)
         with atomic_write(self._folder / (hashlib.sha256(content).hexdigest() + _SUFFIX)) as file:
             file.write(content)
 
-    def read(self) -> "Iterator[tuple[list[bytes], Vectors]]":
+    def read(self) -> "Iterator[Chunk]":
         """Each whole chunk; an altered one is removed."""
-        from safetensors.numpy import load
-
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             content = path.read_bytes()
             if hashlib.sha256(content).hexdigest() == path.name.removesuffix(_SUFFIX):
-                part = load(content)
-                yield [row.tobytes() for row in part["keys"]], part["vectors"]
+                yield unpacked(content)
             else:
                 path.unlink()
+
+
+def packed(keys: Sequence[bytes], vectors: "Vectors") -> bytes:
+    """A chunk as the content of a safetensors file."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    hashes = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1)
+    return save({"keys": hashes, "vectors": np.ascontiguousarray(vectors)})
+
+
+def unpacked(content: bytes) -> "Chunk":
+    """The chunk that was packed."""
+    from safetensors.numpy import load
+
+    part = load(content)
+    return [row.tobytes() for row in part["keys"]], part["vectors"]
 
 
 @contextmanager

@@ -36,9 +36,11 @@ from tools.models import CATALOGUE, cache_dir
 from tools.passage_store import MODES, Counts, Hit, Mode, PassageStore
 from tools.passages import read_line, recipe_line
 from tools.recipes import Recipe, embedded_recipes
+from tools.shipped_vectors import shipped_vectors
 from tools.vectors import Ann, VectorTable
 
 if TYPE_CHECKING:
+    from tools.embedding_run import Chunk
     from tools.vectors import Vectors
 
 __all__ = ["MODES", "Counts", "Hit", "Mode", "RecipeIndex", "embedded_index"]
@@ -130,7 +132,14 @@ class RecipeIndex(PassageStore):
 
     # ---- within
 
-    def _fill(self, lines: list[bytes], ann: Ann | None, parts: Path, progress: bool) -> None:
+    def _fill(
+        self,
+        lines: list[bytes],
+        ann: Ann | None,
+        parts: Path,
+        progress: bool,
+        known: "Iterable[Chunk]" = (),
+    ) -> None:
         flat: VectorTable | None = None
 
         def room(rows: int, dimension: int) -> "Vectors":
@@ -139,7 +148,7 @@ class RecipeIndex(PassageStore):
             return memory
 
         vectors = embed_in_chunks(
-            len(lines), lambda n: read_line(lines[n]).text, self.embedder, parts, progress, room
+            len(lines), lambda n: read_line(lines[n]).text, self.embedder, parts, progress, room, known
         )
         table = VectorTable.of(vectors, ann) if ann and lines else flat
         self._content = Collection(lines, table)
@@ -181,7 +190,7 @@ class RecipeIndex(PassageStore):
 
 
 def embedded_index(progress: bool = True) -> RecipeIndex:
-    """The index of the recipes that come with Souschef: built on first use (a minute), then cached.
+    """The index of the recipes that come with Souschef: built on first use, then cached.
 
     Several first uses at once wait for one of them. A damaged cache is said to be so, and built again.
     """
@@ -195,7 +204,9 @@ def embedded_index(progress: bool = True) -> RecipeIndex:
                 if holds_index(folder):
                     say(f"The index in {folder} is damaged; building it again.")
                 index = RecipeIndex(embedder)
-                index._fill(list(map(recipe_line, embedded_recipes())), None, parts_folder(folder), progress)
+                lines = list(map(recipe_line, embedded_recipes()))
+                known = shipped_vectors(identity(embedder))
+                index._fill(lines, None, parts_folder(folder), progress, known)
                 index._write(folder)
     return index
 

@@ -3,9 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from index_samples import SAMPLES, CountingEmbeddings
 
+from tools.embed import encode
+from tools.embedding_run import key_of, packed
 from tools.index import embedded_index
 
 
@@ -22,6 +25,21 @@ def test_it_is_built_on_first_use_and_then_read(embedder: CountingEmbeddings) ->
     assert embedded_index(progress=False).count == 4
     assert embedded_index(progress=False).search("eggs", mode="lexical")[0].uid == "omelette"
     assert len(embedder.embedded) == 4
+
+
+def test_vectors_that_come_along_are_not_made_again(
+    embedder: CountingEmbeddings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = [recipe.text() for recipe in SAMPLES[1:]]
+    made = encode(CountingEmbeddings(), known)
+    shipped = tmp_path / "vectors.safetensors"
+    shipped.write_bytes(packed([key_of(text) for text in known], (3 * made).astype(np.float16)))
+    monkeypatch.setattr("tools.shipped_vectors.vectors_file", lambda _: shipped)
+    index = embedded_index(progress=False)
+    assert embedder.embedded == [SAMPLES[0].text()]
+    best = [index.search(recipe.text(), k=1, mode="dense")[0] for recipe in SAMPLES]
+    assert [hit.uid for hit in best] == [recipe.uid for recipe in SAMPLES]
+    assert [hit.score for hit in best] == pytest.approx([1.0] * len(SAMPLES), abs=1e-3)
 
 
 def test_first_uses_at_once_build_it_once(embedder: CountingEmbeddings) -> None:
