@@ -41,6 +41,15 @@ def gguf_read_once(path: Path) -> Iterator[None]:
                 setattr(package, name, made)
 
 
+def folder_and_options(path: Path) -> tuple[Path, dict[str, Any]]:
+    """What `from_pretrained` is to be given for a model folder, or for a GGUF file.
+
+    >>> folder_and_options(Path("models/tiny.gguf"))
+    (PosixPath('models'), {'gguf_file': 'tiny.gguf'})
+    """
+    return (path.parent, {"gguf_file": path.name}) if path.suffix == ".gguf" else (path, {})
+
+
 def read_gguf(path: str | Path) -> Any:
     """A gguf.GGUFReader with long arrays left empty, unless they alone say how large the vocabulary is."""
     from gguf import GGUFEndian, GGUFValueType

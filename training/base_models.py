@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from tools.errors import ModelFileError, TrainingError
 from tools.files import expanded
-from tools.gguf_reading import gguf_read_once, read_gguf
+from tools.gguf_reading import folder_and_options, gguf_read_once, read_gguf
 from tools.models import CATALOGUE, model_path
 from tools.one_at_a_time import loading, one_at_a_time
 from tools.policy_folder import PolicyFolder, is_policy, read_policy
@@ -112,7 +112,7 @@ def load_tokenizer(path: Path) -> Any:
     """
     from transformers import AutoTokenizer
 
-    folder, options = _folder_and_options(path)
+    folder, options = folder_and_options(path)
     if not options and not any((folder / name).is_file() for name in _VOCABULARIES):
         raise ModelFileError(f"{path} has no tokenizer.json: save the model's tokenizer there too.")
     try:
@@ -162,7 +162,7 @@ def _load(
         raise TrainingError(
             f"{path.name} becomes dense weights to train: leave quantize empty, or give a model folder."
         )
-    folder, options = _folder_and_options(path)
+    folder, options = folder_and_options(path)
     if path.suffix == ".gguf":
         from transformers import GgufConfig
 
@@ -188,10 +188,6 @@ def _load(
         ) from error
     turn_dropout_off(model)
     return model, report
-
-
-def _folder_and_options(path: Path) -> tuple[Path, dict[str, Any]]:
-    return (path.parent, {"gguf_file": path.name}) if path.suffix == ".gguf" else (path, {})
 
 
 def _quantization(quantize: Quantization) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tools.errors import TrainingError
 from tools.files import saying_what_the_disk_refused, sync_folder
-from tools.gguf_reading import gguf_read_once
+from tools.gguf_reading import folder_and_options, gguf_read_once
 from tools.policy_folder import GGUF_FILES, PolicyFolder, read_policy
 from training.base_models import base_path
 from training.gguf_tensors import Architecture, Array, adapter_tensors, model_tensors
@@ -197,7 +197,7 @@ def _config(path: Path) -> Any:
     """The transformers config of a model folder, or of a GGUF file."""
     from transformers import AutoConfig
 
-    folder, options = (path.parent, {"gguf_file": path.name}) if path.suffix == ".gguf" else (path, {})
+    folder, options = folder_and_options(path)
     with gguf_read_once(path):
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from agent.engines.hf_adapters import adapted, check_adapter
 from tools.errors import ModelFileError, SouschefError
-from tools.gguf_reading import gguf_read_once
+from tools.gguf_reading import folder_and_options, gguf_read_once
 from tools.one_at_a_time import one_at_a_time
 from tools.weights import why_not_loaded
 
@@ -43,7 +43,7 @@ def load_model(
     if missing := [name for name in needed if find_spec(name) is None]:
         raise SouschefError(f"Loading {path.name} needs more: run `pip install {' '.join(missing)}`.")
     device = _device()
-    folder, options = _folder_and_options(path)
+    folder, options = folder_and_options(path)
     options |= {"dtype": _dtype(device, quantize)}
     if path.suffix == ".gguf":
         from transformers import GgufConfig
@@ -74,17 +74,13 @@ def load_model(
     return (model if quantize else model.to(device)).eval()
 
 
-def _folder_and_options(path: Path) -> tuple[Path, dict[str, Any]]:
-    return (path.parent, {"gguf_file": path.name}) if path.suffix == ".gguf" else (path, {})
-
-
 def load_tokenizer(path: Path, adapter: Path | None = None) -> Any:
     """The folder's fast tokenizer, or the one that an adapter was trained with, where it has one."""
     from transformers import AutoTokenizer
 
     if adapter is not None and (adapter / "tokenizer.json").is_file():
         path = adapter
-    folder, options = _folder_and_options(path)
+    folder, options = folder_and_options(path)
     try:
         with gguf_read_once(path):
             tokenizer = AutoTokenizer.from_pretrained(
