@@ -72,12 +72,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def write_data(data: Path, out: Path, seed: int = 0, share: float | None = None) -> None:
-    """Write train.jsonl and dev.jsonl into a folder, or a share of their rows.
+def write_data(
+    data: Path,
+    out: Path,
+    seed: int = 0,
+    share: float | None = None,
+    sides: tuple[Side, ...] = ("train", "dev"),
+) -> None:
+    """Write train.jsonl and dev.jsonl into a folder, or one of them, or a share of their rows.
 
     Raises SouschefError where a source is missing or no row is.
     """
-    sides: tuple[Side, Side] = ("train", "dev")
     for side in sides:
         rows = make_rows(load_material(data, side), side, seed, share)
         with atomic_write(out / f"{side}.jsonl") as file:

@@ -26,8 +26,8 @@ from tools.files import atomic_folder, atomic_write
 from tools.policy_folder import CARD, read_policy
 
 _log = logging.getLogger(__name__)
-_JUDGED = 16  # of the development rows, which a fast run judges by
-_FEW_STEPS = ("steps=2", "batch_size=4", "max_prompt_tokens=160", "warmup_steps=1")  # of a fast run
+_JUDGED = 8  # of the development rows, which a fast run judges by
+_FEW_STEPS = ("steps=2", "batch_size=4", "max_prompt_tokens=120", "warmup_steps=1")  # of a fast run
 _FAST_SHARE = 0.05  # of the ReAct rows, which a fast run makes and learns a part of
 
 
@@ -58,9 +58,9 @@ STAGES = (
         "sft_react",
         "react-data/train.jsonl",
         "react-data/dev.jsonl",
-        ("steps=15", "batch_size=4", "max_prompt_tokens=160", "warmup_steps=4"),
+        ("steps=8", "batch_size=4", "learning_rate=2e-3", "max_prompt_tokens=120", "warmup_steps=2"),
         loss=(4.07, 0.40),
-        least_share=0.35,
+        least_share=0.4,
     ),
     Stage(
         "react-second",
@@ -87,9 +87,12 @@ STAGES = (
         "sft_summarizer",
         "summary-data/train.jsonl",
         "summary-data/dev.jsonl",
-        ("steps=5", "batch_size=4", "max_prompt_tokens=96", "max_new_tokens=64", "warmup_steps=2"),
+        (
+            *("steps=3", "batch_size=4", "learning_rate=2e-3", "warmup_steps=1"),
+            *("max_prompt_tokens=96", "max_new_tokens=64"),
+        ),
         loss=(2.76, 2.33),
-        least_share=0.15,
+        least_share=0.25,
     ),
     Stage(
         "summarizer",
@@ -157,8 +160,10 @@ def ship(policy: Path, folder: Path, in_use: Mapping[str, Any] | None = None) ->
 
 def _write_rows(data: Path, out: Path, *, fast: bool) -> None:
     if not (out / "react-data/dev.jsonl").is_file():
-        for seed, folder in ((2, "react-last"), (1, "react-more"), (0, "react-data")):
-            react_data.write_data(data, out / folder, seed, share=_FAST_SHARE if fast else None)
+        share = _FAST_SHARE if fast else None
+        for seed, folder in ((1, "react-more"), (2, "react-last")):
+            react_data.write_data(data, out / folder, seed, share, sides=("train",))
+        react_data.write_data(data, out / "react-data", 0, share)
     if not (out / "summary-data/dev.jsonl").is_file():
         summary_data.write_data(data, out / "summary-data")
     for folder in ("react-data", "summary-data") if fast else ():
