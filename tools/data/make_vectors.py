@@ -2,7 +2,7 @@
 
     python tools/data/make_vectors.py
 
-is to be run after make_recipes.py, and when the embedder is another; a minute on 2 cores.
+is to be run after make_recipes.py, and when the embedder is another. It takes a minute on 2 cores.
 """
 
 from pathlib import Path
