@@ -116,7 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m agent.adapters.train", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the folder of the sources")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the runs")
-    parser.add_argument("--fast", action="store_true", help="minutes instead of an hour")
+    parser.add_argument("--fast", action="store_true", help="minutes instead of hours")
     parser.add_argument("--ship", action="store_true", help="put the adapters into the package")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
