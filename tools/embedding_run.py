@@ -116,16 +116,16 @@ def key_of(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "replace")).digest()
 
 
-def digest_of(made_by: Identity) -> bytes:
-    """What an embedder's vectors are kept by: 32 bytes."""
-    return hashlib.sha256(f"{made_by.name}\n{made_by.revision}".encode()).digest()
+def name_of(made_by: Identity) -> str:
+    """What an embedder's vectors are kept under: 16 hexadecimal digits."""
+    return hashlib.sha256(f"{made_by.name}\n{made_by.revision}".encode()).hexdigest()[:16]
 
 
 class Parts:
     """Finished chunks of one embedder in a folder: the hashes of texts, and their vectors."""
 
     def __init__(self, folder: Path, made_by: Identity) -> None:
-        self._folder = folder / digest_of(made_by).hex()[:16]
+        self._folder = folder / name_of(made_by)
 
     def keep(self, keys: Sequence[bytes], vectors: "Vectors") -> None:
         """Write one chunk."""

@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING
 
 from tools.embed import Identity
-from tools.embedding_run import digest_of, unpacked
+from tools.embedding_run import name_of, unpacked
 
 if TYPE_CHECKING:
     from tools.embedding_run import Chunk
@@ -29,5 +29,4 @@ def shipped_vectors(made_by: Identity) -> "Iterator[Chunk]":
 
 def vectors_file(made_by: Identity) -> Traversable:
     """Where an embedder's vectors lie, or would."""
-    name = f"vectors-{digest_of(made_by).hex()[:16]}.safetensors"
-    return resources.files("tools").joinpath("data", name)
+    return resources.files("tools").joinpath("data", f"vectors-{name_of(made_by)}.safetensors")

@@ -22,11 +22,11 @@ def main() -> None:
     texts = [recipe.text() for recipe in embedded_recipes()]
     vectors = embed_in_chunks(len(texts), texts.__getitem__, embedder)
     path = Path(str(vectors_file(identity(embedder))))
-    for old in path.parent.glob("vectors-*.safetensors"):
-        old.unlink()
     with atomic_write(path) as file:
         file.write(packed([key_of(text) for text in texts], vectors.astype(np.float16)))
     path.chmod(0o644)
+    for old in set(path.parent.glob("vectors-*.safetensors")) - {path}:
+        old.unlink()
 
 
 if __name__ == "__main__":
