@@ -1,13 +1,13 @@
 """What holds in every suite; this file's folder is importable in each, for the scripted engine and the like.
 
 Property tests have no deadline: on a busy machine a slow example says nothing about the code. Where CI is
-set they draw the same examples every time, elsewhere new ones. Unit tests run without torch, whose import
-alone takes seconds, and wait for no disk: that a file survives a loss of power no test can see, and that
-each write asks for it in the right order is what tests/integration tests. Tests that run beside others
-(pytest-xdist) have cores of their own: threads that wait for one another lose whole time slices where
-others want their core. Those marked `alone` measure time and run with all cores. Before the first of the
-other tests the embedded models are fetched and their index is built: tests see what a user sees every time
-after the first; the first use itself is tested with a cache of its own.
+set they draw the same examples every time, elsewhere new ones. Unit tests run without torch and nltk (which
+rouge_score needs), whose imports alone take seconds, and wait for no disk: that a file survives a loss of
+power no test can see, and that each write asks for it in the right order is what tests/integration tests.
+Tests that run beside others (pytest-xdist) have cores of their own: threads that wait for one another lose
+whole time slices where others want their core. Those marked `alone` measure time and run with all cores.
+Before the first of the other tests the embedded models are fetched and their index is built: tests see what
+a user sees every time after the first; the first use itself is tested with a cache of its own.
 """
 
 import gc
@@ -64,11 +64,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Fail in a run of nothing but unit tests where something has imported torch."""
-    if "torch" in sys.modules and _only_unit(item.session):
+    """Fail in a run of nothing but unit tests where something has imported what takes seconds."""
+    slow = [name for name in ("torch", "nltk") if name in sys.modules]
+    if slow and _only_unit(item.session):
         pytest.fail(
-            "A unit test imported torch: import it inside the function that needs it, or move the test to "
-            "tests/integration.",
+            f"A unit test imported {slow[0]}: import it inside the function that needs it, or move the test "
+            "to tests/integration.",
             pytrace=False,
         )
 

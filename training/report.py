@@ -7,12 +7,12 @@ what cannot be read is named. Left out: comparing runs, for which TensorBoard re
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from tools.errors import TrainingError
 from tools.files import atomic_write
+from tools.pages import page_template
 from training.diagnosis import Finding, diagnose
 from training.report_curves import curves
 from training.report_tables import comparisons, plain_comparison, sample_groups
@@ -39,17 +39,11 @@ def write_report(run: Path, *, samples: int = _SAMPLES) -> Path:
 
 def render(run: Path, samples: int = _SAMPLES) -> str:
     """The page as text; everything that comes from the run is escaped, save the drawings made here."""
-    from jinja2 import Environment, StrictUndefined
-
     unread: list[str] = []
     config = _read_object(run / "config.json", unread)
     evaluation = _read_object(run / "evaluation.json", unread)
     lines, timing = read_lines(run / METRICS), read_lines(run / TIMING)
-    text = resources.files("training").joinpath("report_page.html").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(text).render(
+    return page_template("training", "report_page.html").render(
         name=str(config.get("name") or run.resolve().name),
         facts=_facts(config, lines, timing) + _handed_over(_read_object(run / "validation.json", unread)),
         findings=_findings(lines, evaluation),

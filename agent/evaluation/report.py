@@ -21,6 +21,7 @@ from agent.evaluation.report_bars import groups
 from agent.evaluation.results_file import RESULTS, read_results
 from agent.evaluation.runs import METRICS, SETTINGS
 from tools.files import atomic_write
+from tools.pages import page_template
 
 REPORT = "report.html"
 _MOST_CASES = 500
@@ -41,15 +42,10 @@ def render(
     settings: Mapping[str, Any], metrics: Mapping[str, Any], results: Sequence[Mapping[str, Any]]
 ) -> str:
     """The page as text; all that comes from models, cases and recipes is escaped."""
-    from jinja2 import Environment, StrictUndefined
-
     cases = [_case(result) for result in results[:_MOST_CASES]]
     script = _text("report_choices.js") if any(case["choices"] for case in cases) else ""
     known = {"metrics", "intervals", "n", "confusion", "baselines", "differences"}
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_text("report_page.html")).render(
+    return page_template("agent.evaluation", "report_page.html").render(
         kind=str(settings.get("evaluation", "")),
         key=_key(settings, results),
         n=metrics.get("n", len(results)),

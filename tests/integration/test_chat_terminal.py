@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from chat_terminal import CHAT, Terminal
 
-pytestmark = pytest.mark.alone
-
 ARTICLE = (
     "The town council met on Monday evening to talk about the old bridge. It was built in 1903 and can no "
     "longer carry lorries. Repairing it would cost two million euros, a new one five. Most of those who "
@@ -41,6 +39,7 @@ def ready(terminal: Terminal, text: str = "", limit_s: float = 60) -> float:
     return terminal.until(lambda _: terminal.prompt() == text, limit_s)
 
 
+@pytest.mark.alone
 def test_the_prompt_is_there_within_a_second_and_keys_echo_while_models_load(
     opened: list[Terminal], tmp_path: Path
 ) -> None:
@@ -90,6 +89,7 @@ def test_a_recipe_streams_behind_its_step_and_a_killed_chat_is_taken_up_again(
     ready(again, "What can I use instead of butter?")
 
 
+@pytest.mark.alone
 def test_ctrl_c_stops_an_answer_and_gives_the_question_back(opened: list[Terminal], tmp_path: Path) -> None:
     terminal = chat(opened, tmp_path, "--no-tools")
     terminal.type(f"{LONG}\r")
@@ -117,6 +117,6 @@ def test_a_pasted_article_is_summarized(opened: list[Terminal], tmp_path: Path) 
     terminal.type("summarize this")
     assert terminal.until("  summarize this", 10) < 5
     terminal.type("\r")
-    terminal.until("summarized: message", 120)
+    terminal.until("summarized: message", 240)
     ready(terminal)
     assert "bridge" in terminal.text()

@@ -20,12 +20,13 @@ from training.rewards import (
     length_penalty,
     repetition_penalty,
     rouge1,
-    rougeLsum,
 )
 
 PROMPTS = ["Summarize: a", "Summarize: b"]
 SUMMARIES = ["fry the ham", "boil two eggs"]
-WITHOUT_MODEL = [name for name, reward in READY_MADE.items() if not isinstance(reward, type)]
+LIGHT = [  # those of ROUGE are tested in tests/integration, whose imports may take seconds
+    name for name, reward in READY_MADE.items() if not isinstance(reward, type) and "rouge" not in name
+]
 
 WriteModule = Callable[[str, str], None]
 
@@ -59,22 +60,6 @@ def returning(value: Any) -> CombinedReward:
 # ---- what each says
 
 
-def test_rouge_compares_with_the_summary_column() -> None:
-    scores = rouge1(PROMPTS, ["fry the ham", "fry two hams"], summary=SUMMARIES, article=["", ""])
-    assert scores == [1.0, pytest.approx(1 / 3)]
-
-
-def test_rougelsum_does_not_mind_the_order_of_sentences() -> None:
-    swapped, straight = "Boil two eggs. Fry the ham.", "Fry the ham.\nBoil two eggs."
-    assert rougeLsum(["p"], [swapped], summary=[straight]) == [1.0]
-    assert built("rougeL")(["p"], [swapped], summary=[straight]) == [0.5]
-
-
-def test_rouge_takes_the_column_names_of_other_data_sets() -> None:
-    assert rouge1(["p"], ["ham"], highlights=["ham"]) == [1.0]
-    assert built("rouge1", reference_column="gold")(["p"], ["ham"], summary=["egg"], gold=["ham"]) == [1.0]
-
-
 def test_rouge_without_a_reference_column_names_those_there_are() -> None:
     with pytest.raises(TrainingError, match=r"no column summary or .* \(it has: article, id\)"):
         rouge1(["p"], ["ham"], article=["a"], id=["1"], trainer_state=object())
@@ -93,7 +78,7 @@ def test_repetition_costs_its_share() -> None:
     assert repetition_penalty(PROMPTS, texts, n=1) == [pytest.approx(-5 / 7), 0.0]
 
 
-@pytest.mark.parametrize("name", WITHOUT_MODEL)
+@pytest.mark.parametrize("name", LIGHT)
 def test_an_empty_completion_gets_a_number(name: str) -> None:
     options = {"target_words": 60} if name == "length_penalty" else {}
     scores = built(name, **options)(PROMPTS, ["", "  "], summary=SUMMARIES)
@@ -101,7 +86,7 @@ def test_an_empty_completion_gets_a_number(name: str) -> None:
     assert all(math.isfinite(score) and score <= 0 for score in scores)
 
 
-@pytest.mark.parametrize("name", WITHOUT_MODEL)
+@pytest.mark.parametrize("name", LIGHT)
 def test_a_chat_completion_counts_as_its_text(name: str) -> None:
     options = {"target_words": 60} if name == "length_penalty" else {}
     texts = ["fry the ham and fry the ham", "boil ham"]
@@ -113,20 +98,6 @@ def test_a_chat_completion_counts_as_its_text(name: str) -> None:
 
 
 # ---- sums
-
-
-def test_a_sum_is_weighted_and_its_parts_are_not() -> None:
-    specs = [RewardSpec("rouge1", 2.0), RewardSpec("length_penalty", 0.5, {"target_words": 2})]
-    reward = build_rewards(specs)
-    assert reward(PROMPTS, ["fry the ham", "soup"], summary=SUMMARIES) == [2 - 0.25, -0.25]
-    assert reward.parts == {"rouge1": [1.0, 0.0], "length_penalty": [-0.5, -0.5]}
-    assert reward.weights == {"rouge1": 2.0, "length_penalty": 0.5}
-
-
-def test_a_part_of_weight_nothing_is_watched_and_not_followed() -> None:
-    reward = build_rewards([RewardSpec("rouge1"), RewardSpec("repetition_penalty", 0.0)])
-    assert reward(["p"], ["on and on and on and"], summary=["soup"]) == [0.0]
-    assert reward.parts["repetition_penalty"] == [-0.5]
 
 
 def test_the_same_reward_twice_gets_two_names() -> None:

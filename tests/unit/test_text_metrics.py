@@ -1,63 +1,8 @@
-"""Numbers about summaries, against counts made by hand and against rouge_score as it comes."""
-
-import json
-import os
-from pathlib import Path
+"""Numbers about summaries that need no library, against counts made by hand."""
 
 import pytest
 
-from tools.text_metrics import (
-    ROUGE_KINDS,
-    copied_share,
-    length_words,
-    repeated_share,
-    repetition,
-    rouge,
-    words,
-)
-
-SUMMARIES = Path(__file__).parents[3] / "shared/data/summaries/cnn_validation.jsonl"
-
-
-def test_rouge_counts_shared_words_and_pairs() -> None:
-    scores = rouge(["the cat sat"], ["the cat ran off"])  # 2 of 3 words, of 4; 1 of 2 pairs, of 3
-    assert scores == {
-        "rouge1": [pytest.approx(2 * 2 / (3 + 4))],
-        "rouge2": [pytest.approx(2 * 1 / (2 + 3))],
-        "rougeL": [pytest.approx(2 * 2 / (3 + 4))],
-    }
-
-
-def test_rouge_does_not_mind_endings_and_case() -> None:
-    assert rouge(["Frying onions"], ["he fries an onion"], ["rouge1"])["rouge1"] == [pytest.approx(2 / 3)]
-
-
-def test_order_counts_for_rougel_within_a_sentence_and_not_between_them() -> None:
-    scores = rouge(["Rest it. Fry ham now."], ["Fry ham now. Rest it."], ["rouge1", "rougeL", "rougeLsum"])
-    assert scores == {"rouge1": [1.0], "rougeL": [pytest.approx(0.6)], "rougeLsum": [1.0]}
-
-
-@pytest.mark.parametrize(("text", "reference"), [("", "a summary"), ("a summary", ""), ("", ""), ("!?", ".")])
-def test_nothing_scores_nothing(text: str, reference: str) -> None:
-    assert rouge([text], [reference], ROUGE_KINDS) == {kind: [0.0] for kind in ROUGE_KINDS}
-
-
-def test_each_text_is_compared_with_its_own_reference() -> None:
-    assert rouge(["ham", "egg", "ham"], ["ham", "ham", "egg"], ["rouge1"]) == {"rouge1": [1.0, 0.0, 0.0]}
-
-
-def test_remembering_tokens_changes_no_number() -> None:
-    if not SUMMARIES.exists() and "CI" not in os.environ:
-        pytest.skip("the CNN summaries lie beside the project, in ../shared/data, and are not here")
-    rows = [json.loads(line) for line in SUMMARIES.read_text(encoding="utf-8").splitlines()[:20]]
-    texts, references = [row["article"][:600] for row in rows], [row["summary"] for row in rows]
-    from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
-
-    plain = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
-    expected = [plain.score(reference, text) for reference, text in zip(references, texts, strict=True)]
-    for _ in range(2):  # the second time from memory
-        for kind, scores in rouge(texts, references).items():
-            assert scores == [score[kind].fmeasure for score in expected]
+from tools.text_metrics import copied_share, length_words, repeated_share, repetition, words
 
 
 def test_repetition_is_the_share_of_trigrams_seen_before() -> None:
