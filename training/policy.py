@@ -8,7 +8,7 @@ and models that do more to their logits than multiply hidden states with the out
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,10 +94,8 @@ class Policy:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def quick_products(self, trunk: Any, *, writing: bool = False) -> AbstractContextManager[None]:
-        """Within it the trunk's layers multiply as this CPU does it soonest; autocast does so by itself."""
-        if self.precision != "fp32":
-            return nullcontext()
-        return quick_products(trunk, writing=writing, frozen=self._frozen)
+        """Within it the trunk's layers multiply as this CPU does it soonest."""
+        return quick_products(trunk, self.precision, writing=writing, frozen=self._frozen)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -77,14 +77,18 @@ def linear(
 
 @contextmanager
 def quick_products(
-    trunk: Any, *, writing: bool = False, frozen: FrozenWeights | None = None
+    trunk: Any, precision: str = "fp32", *, writing: bool = False, frozen: FrozenWeights | None = None
 ) -> Iterator[None]:
     """Within it the trunk's linear layers in float32 multiply as this CPU does it soonest.
 
+    In bf16 nothing changes, since autocast does so by itself.
     An adapter's product is added in place. `writing` is for many passes of few rows without gradients: the
     weights are copied as they are read best, an adapter merged into them, and none must change meanwhile.
     Weights that take no gradient are multiplied by their copies in `frozen`, where it is given.
     """
+    if precision != "fp32":
+        yield
+        return
     with ExitStack() as changed:
         for layer, forward in (_writing if writing else _reading)(trunk, frozen):
             changed.enter_context(other_forward(layer, forward))

@@ -7,7 +7,7 @@ TRL can do to rows; they come tokenised, so that training and use show the model
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ def run_sft(config: SFTConfig, out: Path, resume: bool = False) -> Path:
     examples = load_examples(config, tokenizer)
     run.open(resume=resume)
     supervised = SupervisedRun(config, run, processes, model)
-    with _scoring_completions_alone(), _quick_products(model, config):
+    base = model.get_base_model() if config.lora_rank else model
+    with _scoring_completions_alone(), quick_products(base.get_decoder(), config.precision):
         supervised.learn(
             [example.columns() for example in examples.train],
             _trainer(tokenizer),
@@ -84,12 +85,6 @@ def collate(rows: Sequence[Any], tokenizer: Any) -> dict[str, Any]:
 
     batch: dict[str, Any] = DataCollatorForLanguageModeling(tokenizer.pad_token_id)(list(rows))
     return batch
-
-
-def _quick_products(model: Any, config: SFTConfig) -> AbstractContextManager[None]:
-    """Within it the model multiplies as this CPU does it soonest; autocast does so by itself."""
-    base = model.get_base_model() if config.lora_rank else model
-    return quick_products(base.get_decoder()) if config.precision == "fp32" else nullcontext()
 
 
 def _trainer(tokenizer: Any) -> Callable[..., Any]:

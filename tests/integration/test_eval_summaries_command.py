@@ -1,6 +1,8 @@
 """`souschef eval summaries` as a command, with scripted engines in the place of models."""
 
 import json
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 from scripted import Reply, ScriptedEngine
 
 from agent.commands.eval import eval as evaluations
+from agent.commands.stopping import Stopped
+from agent.engines.base import Message
 from agent.policy import PromptedPolicy
 from tools.errors import SouschefError, UsageError
 
@@ -96,6 +100,32 @@ def test_a_policy_that_never_writes_is_an_error_after_all_was_printed(
     said = capsys.readouterr()
     assert json.loads(said.out)["metrics"]["gone"]["failed"] == 1
     assert "gone failed on 4 of 4 articles: The server is gone." in said.err
+
+
+def test_ctrl_c_says_how_to_go_on_and_no_finished_case_is_judged_again(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def write(messages: Sequence[Message]) -> str:
+        read.append(messages[-1]["content"])
+        if len(read) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return "Eggs are eaten."
+
+    policy = PromptedPolicy(ScriptedEngine(write), name="a")
+    monkeypatch.setattr("agent.evaluation.summary_writers.load_policy", lambda *_, **__: policy)
+    run = tmp_path / "run"
+    with pytest.raises(Stopped) as stopped:
+        summaries(file, "--policy", "a", "--out", run)
+    assert stopped.value.message == (
+        f"Stopped: the same command with --out {run} --resume goes on after the finished cases."
+    )
+    finished = [json.loads(line)["id"] for line in (run / "results.jsonl").read_text().splitlines()]
+    assert len(finished) == 2
+    summaries(file, "--policy", "a", "--out", run, "--resume")
+    assert len(read) == 3 + 2
+    assert sum("Egg 2" in text for text in read) == 2  # the one that was stopped
 
 
 def test_a_minimum_that_is_missed_is_named(file: Path, tmp_path: Path) -> None:
