@@ -7,6 +7,7 @@ searched, or one that summarized, is all that is made here. Left out: more than 
 import random
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from langchain_core.messages import BaseMessage
 
@@ -23,10 +24,10 @@ def earlier_search(
     material: Material, side: Side, rng: random.Random
 ) -> tuple[list[BaseMessage], str, tuple[str, ...]]:
     """A turn that searched, mostly for a dish, and found recipes; its query; what it is made of."""
-    recipe = rng.choice([one for one in material.recipes if dish_of(one)])
+    recipe = rng.choice(material.named_recipes)
     lines = worded("recipe_requests", side)
     if rng.random() < 0.6:
-        lines = tuple(line for line in lines if slots_of(line) == {"dish"})
+        lines = _for_a_dish(lines)
     marked = None
     while marked is None:
         line = rng.choice(lines)
@@ -55,6 +56,11 @@ def maybe_before(
         return earlier_summary(material, rng)
     before, _, pieces = earlier_search(material, side, rng)
     return before, pieces
+
+
+@cache
+def _for_a_dish(lines: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(line for line in lines if slots_of(line) == {"dish"})
 
 
 def kind_of_request(line: str) -> str:
@@ -105,8 +111,12 @@ def ingredients_of(recipe: Recipe, side: Side, rng: random.Random) -> list[str]:
 
 
 def holds(recipe: Recipe, ingredient: str) -> bool:
-    text = " ".join(recipe.ingredients).lower()
-    return re.search(rf"\b{re.escape(ingredient.removesuffix('s').removesuffix('e'))}", text) is not None
+    return _beginning(ingredient).search(" ".join(recipe.ingredients).lower()) is not None
+
+
+@cache
+def _beginning(ingredient: str) -> re.Pattern[str]:
+    return re.compile(rf"\b{re.escape(ingredient.removesuffix('s').removesuffix('e'))}")
 
 
 def slots_of(line: str) -> set[str]:

@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,11 @@ class Material:
     unserved: tuple[Question, ...]
     remarks: tuple[Question, ...]  # of cooking dialogues; the kind is the intent
     texts: tuple[Text, ...]
+
+    @cached_property
+    def named_recipes(self) -> tuple[Recipe, ...]:
+        """The recipes whose name is one of a dish."""
+        return tuple(one for one in self.recipes if dish_of(one))
 
     def any_text(self, rng: random.Random) -> Text:
         """A text; each source is as likely as the others, however many texts it has."""

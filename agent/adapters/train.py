@@ -13,13 +13,14 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from agent import cli
 from agent.adapters import react_data, summary_data
+from agent.adapters.wording import Side
 from agent.engines import shipped
 from tools.errors import SouschefError, TrainingError
 from tools.files import atomic_folder, atomic_write
@@ -27,7 +28,7 @@ from tools.policy_folder import CARD, read_policy
 
 _log = logging.getLogger(__name__)
 _JUDGED = 8  # of the development rows, which a fast run judges by
-_FEW_STEPS = ("steps=2", "batch_size=4", "max_prompt_tokens=120", "warmup_steps=1")  # of a fast run
+_REACT_PASSES = 4  # over the ReAct rows, each of another seed
 _FAST_SHARE = 0.05  # of the ReAct rows, which a fast run makes and learns a part of
 
 
@@ -43,7 +44,7 @@ class Stage:
     config: str
     data: str
     dev: str
-    fast: tuple[str, ...]
+    fast: tuple[str, ...] | None  # settings of a fast run; None: it leaves the stage out
     after: str = ""  # the stage whose adapter it goes on with
     loss: tuple[float, float] | None = None
     least_share: float = 0.0
@@ -51,36 +52,33 @@ class Stage:
     in_use: Mapping[str, float] = field(default_factory=dict)  # fields of policy.json that ship otherwise
 
 
+def _later_react(number: int) -> Stage:
+    """A later pass of the ReAct adapter; a fast run has the last of them alone."""
+    last = number == _REACT_PASSES
+    return Stage(
+        "react" if last else f"react-{number}",
+        "sft",
+        "sft_react_more",
+        f"react-data-{number}/train.jsonl",
+        "react-data-1/dev.jsonl",
+        ("steps=2", "batch_size=4", "max_prompt_tokens=120", "warmup_steps=1") if last else None,
+        after=f"react-{number - 1}",
+        ships_as="react" if last else "",
+    )
+
+
 STAGES = (
     Stage(
-        "react-first",
+        "react-1",
         "sft",
         "sft_react",
-        "react-data/train.jsonl",
-        "react-data/dev.jsonl",
+        "react-data-1/train.jsonl",
+        "react-data-1/dev.jsonl",
         ("steps=8", "batch_size=4", "learning_rate=2e-3", "max_prompt_tokens=120", "warmup_steps=2"),
         loss=(4.07, 0.40),
         least_share=0.4,
     ),
-    Stage(
-        "react-second",
-        "sft",
-        "sft_react_more",
-        "react-more/train.jsonl",
-        "react-data/dev.jsonl",
-        _FEW_STEPS,
-        after="react-first",
-    ),
-    Stage(
-        "react",
-        "sft",
-        "sft_react_more",
-        "react-last/train.jsonl",
-        "react-data/dev.jsonl",
-        _FEW_STEPS,
-        after="react-second",
-        ships_as="react",
-    ),
+    *map(_later_react, range(2, _REACT_PASSES + 1)),
     Stage(
         "summarizer-sft",
         "sft",
@@ -125,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise TrainingError("A fast run learns too little to ship: leave one of --fast and --ship out.")
         out = options.out / "fast" if options.fast else options.out  # else a full run would go on from it
         _write_rows(options.data, out, fast=options.fast)
-        for stage in STAGES:
+        for stage in stages(fast=options.fast):
             _train(stage, out, fast=options.fast)
             if options.fast:
                 _check(stage, out)
@@ -135,6 +133,17 @@ def main(arguments: list[str] | None = None) -> int:
         _log.error("%s", error)
         return error.exit_code
     return 0
+
+
+def stages(*, fast: bool) -> Iterator[Stage]:
+    """The stages of a run, each going on with the nearest one before it that is not left out."""
+    left_out = {stage.name: stage.after for stage in STAGES if fast and stage.fast is None}
+    for stage in STAGES:
+        after = stage.after
+        while after in left_out:
+            after = left_out[after]
+        if stage.name not in left_out:
+            yield replace(stage, after=after)
 
 
 def ship(policy: Path, folder: Path, in_use: Mapping[str, Any] | None = None) -> None:
@@ -159,16 +168,16 @@ def ship(policy: Path, folder: Path, in_use: Mapping[str, Any] | None = None) ->
 
 
 def _write_rows(data: Path, out: Path, *, fast: bool) -> None:
-    if not (out / "react-data/dev.jsonl").is_file():
-        share = _FAST_SHARE if fast else None
-        for seed, folder in ((1, "react-more"), (2, "react-last")):
-            react_data.write_data(data, out / folder, seed, share, sides=("train",))
-        react_data.write_data(data, out / "react-data", 0, share)
+    for number in (1, _REACT_PASSES) if fast else range(1, _REACT_PASSES + 1):
+        folder = out / f"react-data-{number}"
+        sides: tuple[Side, ...] = ("train", "dev") if number == 1 else ("train",)
+        if not (folder / f"{sides[-1]}.jsonl").is_file():
+            react_data.write_data(data, folder, number - 1, _FAST_SHARE if fast else None, sides)
     if not (out / "summary-data/dev.jsonl").is_file():
         summary_data.write_data(data, out / "summary-data")
-    for folder in ("react-data", "summary-data") if fast else ():
-        lines = (out / folder / "dev.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-        with atomic_write(out / folder / "dev-fast.jsonl") as file:
+    for name in ("react-data-1", "summary-data") if fast else ():
+        lines = (out / name / "dev.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        with atomic_write(out / name / "dev-fast.jsonl") as file:
             file.write("".join(lines[:_JUDGED]).encode())
 
 
@@ -178,7 +187,7 @@ def _train(stage: Stage, out: Path, *, fast: bool) -> None:
         dev = stage.dev.replace("dev.", "dev-fast.") if fast else stage.dev
         settings = [f"data=[{_toml(out / stage.data)}]", f"eval_data=[{_toml(out / dev)}]"]
         settings += [f"model={_toml(out / stage.after)}"] if stage.after else []
-        settings += stage.fast if fast else ()
+        settings += (stage.fast or ()) if fast else ()
         _log.info("== %s", stage.name)
         command = ["train", stage.method, stage.config, "--out", str(run), "--resume"]
         _souschef([*command, *(f"--set={setting}" for setting in settings)])

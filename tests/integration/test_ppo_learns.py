@@ -13,7 +13,7 @@ from tiny_policies import gpt2
 from training import PPOConfig, PPOTrainer
 from training.data import Row
 
-STEPS = 24
+STEPS = 18
 MARGIN = 0.1  # of the share of vowels, which begins near 0.30
 ROWS = [
     Row(str(number), f"Loaf number {number} was baked for {number + 20} minutes.", "-")

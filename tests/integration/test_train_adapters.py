@@ -19,7 +19,7 @@ QUESTION = "How do I make plum dumplings?"
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 def test_a_fast_training_comes_part_of_the_way(tmp_path: Path) -> None:
     assert train.main(["--data", str(DATA), "--out", str(tmp_path), "--fast"]) == 0
-    for stage in train.STAGES:
+    for stage in train.stages(fast=True):
         policy = read_policy(tmp_path / "fast" / stage.name)
         assert (policy.card.kind, policy.card.base) == ("adapter", "smollm2-135m")
         assert (policy.gguf is not None) or not stage.ships_as
