@@ -7,7 +7,8 @@ READY := $(VENV)/.ready
 # without the plugins that only other tests use, whose imports take seconds in each process
 UNIT := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -p pytest_asyncio.plugin -p pytest_timeout \
 	-p _hypothesis_pytestplugin -p xdist --numprocesses 2 --dist worksteal tests/unit
-SLOW := $(BIN)/python -m pytest tests/integration tests/standard
+# the files at the end of tests/integration are small, so that both processes end together
+SLOW := $(BIN)/python -m pytest tests/standard tests/integration
 
 QUESTION ?= How do I make banana bread?
 
