@@ -16,11 +16,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from agent.adapters.wording import HELD_OUT_IN, Side, side_of
+from agent.adapters.wording import HELD_OUT_IN, Side, side_of, worded
 from tools.errors import TrainingError
 from tools.passage_store import Hit
 from tools.recipes import Recipe, read_recipes
 
+_NAMED_ONLY = 0.3  # of the dishes that requests and talk name
 _HALF = 2  # of the small sources every second piece is for development
 _NAME = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*(?: [^\W\d_]+(?:['’-][^\W\d_]+)*){0,5}")
 _NUMERAL = re.compile(r" [IVX]+$|\(.*?\)")
@@ -52,6 +53,7 @@ class Material:
 
     recipes: tuple[Recipe, ...]  # public-domain ones, which may stand in observations
     dishes: tuple[Recipe, ...]  # these and scraped ones, of which only names and ingredients are used
+    named_only: tuple[Recipe, ...]  # dishes from everywhere, without ingredients
     requests: tuple[Question, ...]
     factual: tuple[Question, ...]
     unserved: tuple[Question, ...]
@@ -62,6 +64,10 @@ class Material:
     def named_recipes(self) -> tuple[Recipe, ...]:
         """The recipes whose name is one of a dish."""
         return tuple(one for one in self.recipes if dish_of(one))
+
+    def any_dish(self, rng: random.Random) -> Recipe:
+        """A dish that a request may name; recipe collections here know few kitchens."""
+        return rng.choice(self.named_only if rng.random() < _NAMED_ONLY else self.dishes)
 
     def any_text(self, rng: random.Random) -> Text:
         """A text; each source is as likely as the others, however many texts it has."""
@@ -77,6 +83,7 @@ def load_material(data: Path, side: Side) -> Material:
     return Material(
         recipes=tuple(own),
         dishes=tuple(one for one in [*own, *web] if dish_of(one)),
+        named_only=tuple(Recipe(f"dish {name}", name, (), ()) for name in worded("dishes", side)),
         requests=tuple(read("recipe_mpr_dev", "query", _HALF)),
         factual=tuple(read("trec_train", "question", HELD_OUT_IN, "label")),
         unserved=(

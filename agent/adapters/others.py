@@ -146,7 +146,7 @@ def _told(
 def about_food(material: Material, side: Side, rng: random.Random) -> Iterator[Row]:
     """Dishes and ingredients named for other reasons than to cook them: the words alone decide nothing."""
     while True:
-        recipe, line = rng.choice(material.dishes), rng.choice(worded("about_food", side))
+        recipe, line = material.any_dish(rng), rng.choice(worded("about_food", side))
         kind, question, answer = line.split(" | ")
         slots = slots_for(recipe, side, rng)
         if slots_of(line) <= slots.keys():

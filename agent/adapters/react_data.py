@@ -33,7 +33,7 @@ _PATIENCE = 30  # rows that may be passed over for each that is wanted
 
 # Rows of each kind for training; development has a share of each.
 MIX: Mapping[Maker, int] = {
-    searches.requests: 1900,
+    searches.requests: 2600,
     searches.natural_requests: 310,
     searches.follow_ups: 400,
     searches.remarks_on_a_recipe: 50,
@@ -44,11 +44,11 @@ MIX: Mapping[Maker, int] = {
     others.summaries_of_files: 180,
     others.summaries_of_recipes: 130,
     others.shorter_summaries: 60,
-    others.small_talk: 420,
+    others.small_talk: 400,
     others.kitchen_questions: 520,
     others.tasks: 350,
     others.general_questions: 270,
-    others.about_food: 1300,
+    others.about_food: 1200,
     others.factual: 260,
     others.unserved: 200,
     others.remarks: 60,

@@ -32,14 +32,15 @@ def requests(material: Material, side: Side, rng: random.Random) -> Iterator[Row
     """Phrasings with dishes, ingredients and wishes in their slots."""
     lines = worded("recipe_requests", side)
     while True:
-        recipe = rng.choice(material.dishes)
+        recipe = material.any_dish(rng)
         line = rng.choice(lines)
         marked = filled(line, recipe, side, rng)
         if marked is None:
             continue
         text, query = said_and_sought(toned(marked, side, rng))
         kind = kind_of_request(line)
-        source = "recipes/embedded" if recipe in material.recipes else "recipes/web"
+        collected = "recipes/embedded" if recipe in material.recipes else "recipes/web"
+        source = collected if recipe.ingredients else "phrasings"
         before, pieces = maybe_before(material, side, rng, 0.12)
         yield _row([*before, asked(text)], kind, query, source, (*pieces, recipe.uid, line))
 
