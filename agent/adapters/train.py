@@ -28,7 +28,7 @@ from tools.policy_folder import CARD, read_policy
 
 _log = logging.getLogger(__name__)
 _JUDGED = 8  # of the development rows, which a fast run judges by
-_REACT_PASSES = 4  # over the ReAct rows, each of another seed
+_REACT_STEPS = {2: 240, 3: 240, 4: 240, 5: 160}  # of each pass after the first, over rows of another seed
 _FAST_SHARE = 0.05  # of the ReAct rows, which a fast run makes and learns a part of
 
 
@@ -45,6 +45,7 @@ class Stage:
     data: str
     dev: str
     fast: tuple[str, ...] | None  # settings of a fast run; None: it leaves the stage out
+    full: tuple[str, ...] = ()  # what a full run has otherwise than the config
     after: str = ""  # the stage whose adapter it goes on with
     loss: tuple[float, float] | None = None
     least_share: float = 0.0
@@ -54,14 +55,15 @@ class Stage:
 
 def _later_react(number: int) -> Stage:
     """A later pass of the ReAct adapter; a fast run has the last of them alone."""
-    last = number == _REACT_PASSES
+    last = number == max(_REACT_STEPS)
     return Stage(
         "react" if last else f"react-{number}",
         "sft",
         "sft_react_more",
         f"react-data-{number}/train.jsonl",
         "react-data-1/dev.jsonl",
-        ("steps=2", "batch_size=4", "max_prompt_tokens=120", "warmup_steps=1") if last else None,
+        fast=("steps=2", "batch_size=4", "max_prompt_tokens=120", "warmup_steps=1") if last else None,
+        full=(f"steps={_REACT_STEPS[number]}",),
         after=f"react-{number - 1}",
         ships_as="react" if last else "",
     )
@@ -78,7 +80,7 @@ STAGES = (
         loss=(4.07, 0.40),
         least_share=0.4,
     ),
-    *map(_later_react, range(2, _REACT_PASSES + 1)),
+    *map(_later_react, _REACT_STEPS),
     Stage(
         "summarizer-sft",
         "sft",
@@ -168,7 +170,7 @@ def ship(policy: Path, folder: Path, in_use: Mapping[str, Any] | None = None) ->
 
 
 def _write_rows(data: Path, out: Path, *, fast: bool) -> None:
-    for number in (1, _REACT_PASSES) if fast else range(1, _REACT_PASSES + 1):
+    for number in (1, max(_REACT_STEPS)) if fast else (1, *_REACT_STEPS):
         folder = out / f"react-data-{number}"
         sides: tuple[Side, ...] = ("train", "dev") if number == 1 else ("train",)
         if not (folder / f"{sides[-1]}.jsonl").is_file():
@@ -187,7 +189,7 @@ def _train(stage: Stage, out: Path, *, fast: bool) -> None:
         dev = stage.dev.replace("dev.", "dev-fast.") if fast else stage.dev
         settings = [f"data=[{_toml(out / stage.data)}]", f"eval_data=[{_toml(out / dev)}]"]
         settings += [f"model={_toml(out / stage.after)}"] if stage.after else []
-        settings += (stage.fast or ()) if fast else ()
+        settings += (stage.fast or ()) if fast else stage.full
         _log.info("== %s", stage.name)
         command = ["train", stage.method, stage.config, "--out", str(run), "--resume"]
         _souschef([*command, *(f"--set={setting}" for setting in settings)])
