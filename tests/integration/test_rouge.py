@@ -5,16 +5,14 @@ These are no unit tests because rouge_score imports nltk, which takes seconds.
 
 import json
 import math
-import os
-from pathlib import Path
 
 import pytest
+from shared_data import DATA, needs_data
 
 from tools.text_metrics import ROUGE_KINDS, rouge
 from training.config import RewardSpec
 from training.rewards import READY_MADE, Reward, build_rewards, rouge1, rougeLsum
 
-CNN = Path(__file__).parents[3] / "shared/data/summaries/cnn_validation.jsonl"
 PROMPTS = ["Summarize: a", "Summarize: b"]
 SUMMARIES = ["fry the ham", "boil two eggs"]
 
@@ -46,10 +44,10 @@ def test_each_text_is_compared_with_its_own_reference() -> None:
     assert rouge(["ham", "egg", "ham"], ["ham", "ham", "egg"], ["rouge1"]) == {"rouge1": [1.0, 0.0, 0.0]}
 
 
+@needs_data
 def test_remembering_tokens_changes_no_number() -> None:
-    if not CNN.exists() and "CI" not in os.environ:
-        pytest.skip("the CNN summaries lie beside the project, in ../shared/data, and are not here")
-    rows = [json.loads(line) for line in CNN.read_text(encoding="utf-8").splitlines()[:20]]
+    articles = (DATA / "summaries/cnn_validation.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in articles.splitlines()[:20]]
     texts, references = [row["article"][:600] for row in rows], [row["summary"] for row in rows]
     from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
 

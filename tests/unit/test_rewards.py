@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tools.errors import TrainingError
+from tools.text_metrics import ROUGE_KINDS
 from training.config import RewardSpec
 from training.rewards import (
     READY_MADE,
@@ -25,7 +26,7 @@ from training.rewards import (
 PROMPTS = ["Summarize: a", "Summarize: b"]
 SUMMARIES = ["fry the ham", "boil two eggs"]
 LIGHT = [  # those of ROUGE are tested in tests/integration, whose imports may take seconds
-    name for name, reward in READY_MADE.items() if not isinstance(reward, type) and "rouge" not in name
+    name for name, reward in READY_MADE.items() if not isinstance(reward, type) and name not in ROUGE_KINDS
 ]
 
 WriteModule = Callable[[str, str], None]
