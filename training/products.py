@@ -14,6 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.attention import attention_in_blocks
 from training.lora_products import Product, adds_in_place, has_plain_lora, merged, times_rows_with_lora
 from training.other_forward import other_forward
 
@@ -90,6 +91,8 @@ def quick_products(
         yield
         return
     with ExitStack() as changed:
+        if _has_slow_blas():  # of which torch's attention asks for small products
+            changed.enter_context(attention_in_blocks(trunk))
         for layer, forward in (_writing if writing else _reading)(trunk, frozen):
             changed.enter_context(other_forward(layer, forward))
         yield

@@ -40,7 +40,8 @@ def run_sft(config: SFTConfig, out: Path, resume: bool = False) -> Path:
     run.open(resume=resume)
     supervised = SupervisedRun(config, run, processes, model)
     base = model.get_base_model() if config.lora_rank else model
-    with _scoring_completions_alone(), quick_products(base.get_decoder(), config.precision):
+    quick = quick_products(base.get_decoder(), config.precision)
+    with _scoring_completions_alone(), quick, _weighing_openings(model, config):
         supervised.learn(
             [example.columns() for example in examples.train],
             _trainer(tokenizer),
@@ -122,6 +123,29 @@ def _scoring_completions_alone() -> Iterator[None]:
         yield
     finally:
         utils._use_triton = known
+
+
+@contextmanager
+def _weighing_openings(model: Any, config: SFTConfig) -> Iterator[None]:
+    """Within it the loss of a completion's first tokens counts as much as the config says.
+
+    One token among forty may decide all that follows, such as which tool is called, and learns little else.
+    """
+
+    def weigh(_model: Any, _inputs: Any, outputs: Any) -> None:
+        logprobs = getattr(outputs, "log_probs", None)  # (rows, length - 1); no logits are asked for then
+        if logprobs is not None:
+            opening = outputs.label_mask & (outputs.label_mask.cumsum(1) <= config.opening_tokens)
+            outputs.log_probs = logprobs + (config.opening_weight - 1) * logprobs * opening
+
+    if not config.opening_tokens:
+        yield
+        return
+    hook = model.register_forward_hook(weigh)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _hand_over(

@@ -65,10 +65,13 @@ class SFTConfig(SupervisedConfig):
     max_prompt_tokens: int = 512
     over_long: Literal["cut", "drop"] = "cut"  # an article; a prompt that is too long is always dropped
     max_new_tokens: int = 128  # longer completions lose their end
+    opening_tokens: int = 0  # of a completion, where these decide what it is about and
+    opening_weight: float = 1.0  # count so many times as much in the loss as those that follow
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self, ("max_prompt_tokens", "max_new_tokens"), above=0)
+        require(self, ("max_prompt_tokens", "max_new_tokens", "opening_weight"), above=0)
+        require(self, ("opening_tokens",), least=0)
         if self.quantize and not self.lora_rank:
             raise TrainingError("A quantized base cannot be trained itself: set lora_rank, such as 16.")
 
