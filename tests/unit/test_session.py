@@ -1,7 +1,5 @@
-"""Conversations with the agent over a scripted engine: events, follow-ups, limits and errors."""
+"""Conversations with the agent over a scripted engine: events, follow-ups, step limits and errors."""
 
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -192,39 +190,6 @@ def test_the_same_call_in_a_later_turn_runs_again(index: RecipeIndex) -> None:
     chat = session(index, engine)
     chat.ask("crepes?")
     assert [step.error for step in chat.ask("crepes again?").steps] == [False]
-
-
-def test_at_the_time_limit_the_best_recipe_is_the_answer(index: RecipeIndex) -> None:
-    engine = ScriptedEngine(SEARCH, lambda _: slow_answer(engine))
-    turn = session(index, engine, time_limit_s=0.2).ask("crepes?")
-    best = index.search("crepes", 1, "hybrid")[0].text
-    assert (turn.exit_reason, turn.route) == ("time_limit", "recipe_search")
-    assert turn.answer == f"{best}\n\n[The time limit was reached; this is what was found so far.]"
-
-
-def slow_answer(engine: ScriptedEngine) -> str:
-    engine.pause_s = 10.0
-    return answer("never said")
-
-
-def test_at_the_time_limit_a_tool_that_hangs_is_left_behind() -> None:
-    released = threading.Event()
-    hangs = only("wait", lambda: str(released.wait(10)))
-    chat = Session(build_agent(ScriptedEngine(call("wait", "{}")), tools=[hangs]), time_limit_s=0.2)
-    started = time.perf_counter()
-    turn = chat.ask("wait")
-    took = time.perf_counter() - started
-    released.set()
-    assert (turn.exit_reason, turn.route) == ("time_limit", "wait")
-    assert turn.answer == "[The time limit was reached, and nothing was found yet.]"
-    assert took < 1
-
-
-def test_at_the_time_limit_the_parts_of_a_long_text_that_were_read_are_the_answer(index: RecipeIndex) -> None:
-    engine = ScriptedEngine(SUMMARIZE, "One.", "Two.", lambda _: slow_answer(engine))
-    turn = session(index, engine, time_limit_s=0.2).ask(f"Summarize this: {ARTICLE}")
-    assert (turn.exit_reason, turn.route) == ("time_limit", "summarize")
-    assert turn.answer == "One. Two.\n\n[The time limit was reached; this is what was found so far.]"
 
 
 def test_the_best_recipe_is_cut_where_it_is_longer_than_an_answer_may_be() -> None:
