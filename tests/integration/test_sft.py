@@ -217,6 +217,28 @@ def test_micro_batches_learn_what_the_whole_batch_learns(config: SFTConfig, tmp_
     assert [line["loss"] for line in parts] == pytest.approx([line["loss"] for line in whole], rel=1e-4)
 
 
+@pytest.mark.parametrize("micro_batch_size", [0, 10])
+def test_a_completions_opening_weighs_what_it_is_said_to(
+    config: SFTConfig, tmp_path: Path, micro_batch_size: int
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    config = replace(config, steps=1, batch_size=40, opening_tokens=2, opening_weight=5.0)
+    run = run_sft(replace(config, micro_batch_size=micro_batch_size), tmp_path / "run")
+    model: Any = AutoModelForCausalLM.from_pretrained(config.model)  # in eval mode
+    examples = load_examples(config, AutoTokenizer.from_pretrained(config.model)).train
+    weighed, tokens = 0.0, 0
+    for one in examples:
+        with torch.no_grad():
+            logits = model(torch.tensor([[*one.prompt, *one.completion]])).logits[0, len(one.prompt) - 1 : -1]
+        loss = torch.nn.functional.cross_entropy(logits, torch.tensor(one.completion), reduction="none")
+        weighed += float(loss.sum() + 4 * loss[:2].sum())
+        tokens += len(one.completion)
+    assert len(examples) == 40
+    assert lines(run / "metrics.jsonl")[0]["loss"] == pytest.approx(weighed / tokens, rel=1e-4)
+
+
 def test_bfloat16_learns_too(config: SFTConfig, tmp_path: Path) -> None:
     run = run_sft(replace(config, precision="bf16"), tmp_path / "run")
     told = json.loads((run / "evaluation.json").read_text())
