@@ -46,7 +46,7 @@ benchmarks: $(READY)  ## Figures, as ratios against named peers; about an hour, 
 		echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; done; \
 	if [ -n "$$failed" ]; then echo "Outside a limit:$$failed"; exit 1; fi
 
-train-adapters: $(READY)  ## Train again what ships in agent/adapters: five hours on 2 cores
+train-adapters: $(READY)  ## Train again what ships in agent/adapters: five to six hours on 2 cores
 	$(BIN)/python -m agent.adapters.train --data $(DATA) --out runs/adapters $(if $(FAST),--fast)
 
 clean:
