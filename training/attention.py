@@ -107,7 +107,8 @@ def _function() -> Any:
                 scores[:, :, start:].add_(later[: end - start, : end - start])
                 chances = torch.softmax(scores, -1, out=scores)
                 out[:, start:end] = chances @ v[:, :end]
-                kept.append(chances)
+                if any(ctx.needs_input_grad):  # while a policy writes or is referred to, none is asked for
+                    kept.append(chances)
             ctx.scale = scale
             ctx.save_for_backward(q, k, v, *kept)
             return out.view(query.shape)

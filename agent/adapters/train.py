@@ -28,12 +28,12 @@ from tools.policy_folder import CARD, read_policy
 
 _log = logging.getLogger(__name__)
 _JUDGED = 8  # of the development rows, which a fast run judges by
-# Settings of each pass of the ReAct adapter after the first, on rows of its own seed. The fourth token of a
-# step says which tool is needed; before the last pass it had about a thirtieth of the loss.
+# What each later pass of the ReAct adapter has otherwise than sft_react_more; each has rows of its own seed.
+# The fourth token of a step says which tool is needed; before the last pass it had a thirtieth of the loss.
 _LATER_REACT: Mapping[int, tuple[str, ...]] = {
-    2: ("steps=240",),
-    3: ("steps=240",),
-    4: ("steps=240",),
+    2: (),
+    3: (),
+    4: (),
     5: ("steps=160",),
     6: ("steps=480", "learning_rate=4e-4", "opening_tokens=4", "opening_weight=15"),
 }
