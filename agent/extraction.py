@@ -8,36 +8,22 @@ After a summary it says the summary.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
+from agent.choice import choose, fits
 from agent.focus import Focus, focus
 from agent.folding import is_long
-from agent.grounding import WORD
 from agent.react import THOUGHT
 from prompts import fill, prompt
 from tools.citations import hit_numbers, this_turn
-from tools.filters import fold
 from tools.index import Hit
-from tools.search import dish_words, estimate_tokens, split_query
+from tools.search import estimate_tokens
 from tools.sentences import sentences
 from tools.summarize import Summary
 from tools.untrusted import neutralise
 
 _PARAGRAPH_STEPS = 2  # so few steps are paragraphs, which read better as sentences
-# Of a request: for when, for whom, how much, what meal. No recipe is another one for want of these words.
-_OCCASION = """
-    afternoon all bag bags birthday box boxes bunch bunches child children classic couple dad day days
-    dinner dish dishes dozen easier easy evening everybody everyone family fashioned father few food
-    friday friend friends gram grams grandma guest guests half home homemade hour hours husband jar jars
-    kg kid kids kilo kilos least leftover leftovers liter liters litre litres lunch meal meals minute
-    minutes mom monday morning most mother night old ounce ounces pack packs party people person persons
-    plenty pound pounds quick quicker saturday scratch simple something sunday supper take takes thing
-    things thursday traditional tuesday use used uses using wednesday week weekend wife
-"""
-_OF_THE_OCCASION = frozenset(_OCCASION.split())
 
 
 @dataclass(frozen=True)
@@ -71,7 +57,10 @@ def found(messages: Sequence[BaseMessage], max_tokens: int) -> list[Found]:
     if isinstance(artifact, list):
         hits = [hit for hit in artifact if isinstance(hit, Hit)]
         asked = Asked(_query(messages), _question(messages))
-        number, choice = hit_numbers(messages), _choice(_spoken_of(messages, hits, asked), asked.query)
+        number, choice = (
+            hit_numbers(messages),
+            choose(_spoken_of(messages, hits, asked), asked.query, asked.question),
+        )
         return [offer(hit, number[hit.uid], asked, max_tokens) for hit in choice]
     return []
 
@@ -96,62 +85,6 @@ def _query(messages: Sequence[BaseMessage]) -> str:
     return str(calls[-1]["args"].get("query", "")) if calls else ""
 
 
-def _choice(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
-    """The hits that may answer a query: of those that fit it the ones named so, else the nearest alone."""
-    if fitting := [hit for hit in hits if _fits(hit, query)]:
-        return _named(fitting, query)
-    asked = _asked(query)
-    return [max(hits, key=lambda hit: len(asked & _stems(hit.text)))] if hits else []
-
-
-def _named(hits: Sequence[Hit], query: str) -> Sequence[Hit]:
-    """The hits called what was asked for, else those sharing most of its words, else all.
-
-    Of several words they must share two: one may be any ingredient.
-    """
-    whole, asked = _stems(split_query(query)[0]), _asked(query)
-    if whole and (exact := [hit for hit in hits if _stems(hit.name) == whole]):
-        return exact
-    shared = [len(asked & _stems(hit.name)) for hit in hits]
-    most = max(shared, default=0)
-    if most < min(2, len(asked)):
-        return hits
-    return [hit for hit, count in zip(hits, shared, strict=True) if count == most]
-
-
-def _fits(hit: Hit, query: str) -> bool:
-    """Whether a recipe speaks of most of what was asked for; a search always finds something.
-
-    "Beef rendang" is no beef stew. But where every word of a recipe's name was asked for, the other words may
-    say how or when: "a classic Caesar salad for tonight".
-    """
-    asked, named = _asked(query), _stems(hit.name)
-    most = len(asked & _stems(hit.text)) * 2 > len(asked)
-    return most or not asked or (bool(named) and named <= asked)
-
-
-def _asked(query: str) -> set[str]:
-    """The stems of the words that say what is to be cooked."""
-    return _stems(" ".join(dish_words(split_query(query)[0]) - _OF_THE_OCCASION))
-
-
-def _stems(text: str) -> set[str]:
-    """Words without case, accents and plural, short ones left out.
-
-    >>> sorted(_stems("Lentil curries with a Bun"))
-    ['bun', 'curri', 'lentil', 'with']
-    """
-    words = (word for word in WORD.findall(fold(text)) if len(word) > 2)
-    return set(_stemmer().stemWords(list(words)))
-
-
-@cache
-def _stemmer() -> Any:
-    import Stemmer
-
-    return Stemmer.Stemmer("english")
-
-
 def grounded_step(offered: Sequence[Found]) -> str:
     """The grammar of the thought that chooses one of what was found."""
     choices = [json.dumps(f"{THOUGHT} {one.thought}", ensure_ascii=False) for one in offered]
@@ -165,12 +98,16 @@ def _words() -> dict[str, str]:
 
 def offer(hit: Hit, number: int, asked: Asked, max_tokens: int) -> Found:
     """A hit as an answer of about `max_tokens`: what of it was asked for, under its name and number."""
-    words = _words()
-    heading = f"{_line(hit.name)} [{number}]"
-    if not _fits(hit, asked.query):
+    words, named = _words(), by_name(hit, number)
+    heading = named.answer
+    if not fits(hit, asked.query, asked.question):
         heading = f"{fill(words['nearest'], query=_line(asked.query))}\n\n{heading}"
-    thought = fill(words["recipe"], name=_line(hit.name))
-    return Found(thought, _fitting([heading, *_lines(hit, asked.part_of(hit), words)], max_tokens))
+    return Found(named.thought, _fitting([heading, *_lines(hit, asked.part_of(hit), words)], max_tokens))
+
+
+def by_name(hit: Hit, number: int) -> Found:
+    """The thought that leads to a hit, and the line that an answer made of it begins with."""
+    return Found(fill(_words()["recipe"], name=_line(hit.name)), f"{_line(hit.name)} [{number}]")
 
 
 def _lines(hit: Hit, part: Focus | None, words: Mapping[str, str]) -> list[str]:

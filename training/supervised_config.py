@@ -72,6 +72,8 @@ class SFTConfig(SupervisedConfig):
         super().__post_init__()
         require(self, ("max_prompt_tokens", "max_new_tokens", "opening_weight"), above=0)
         require(self, ("opening_tokens",), least=0)
+        if self.opening_weight != 1 and not self.opening_tokens:
+            raise TrainingError("opening_weight needs opening_tokens: set how many it weighs, such as 4.")
         if self.quantize and not self.lora_rank:
             raise TrainingError("A quantized base cannot be trained itself: set lora_rank, such as 16.")
 

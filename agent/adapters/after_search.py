@@ -14,12 +14,11 @@ from agent.adapters.material import Material, hit
 from agent.adapters.react_rows import Row, asked, called, observed, search
 from agent.adapters.searches import requests
 from agent.adapters.wording import Side, phrasings, said_and_sought, thought, toned, worded
-from agent.extraction import Asked, offer
+from agent.choice import mentions
+from agent.extraction import by_name
 from agent.react import Action
 from prompts import fill, prompt
 from tools.recipes import Recipe
-
-_MOST_TOKENS = 400  # of a recipe that is only looked at for its first line
 
 
 def choices(material: Material, side: Side, rng: random.Random) -> Iterator[Row]:
@@ -49,12 +48,11 @@ def _choice(
     hits = [hit(one, rank) for rank, one in enumerate(shown, start=1)]
     turn = (asked(text), called(thought("ingredients", text), search(query)), observed(hits))
     place = shown.index(recipe)
-    fitting = offer(hits[place], place + 1, Asked(query), _MOST_TOKENS)
-    first_line = fitting.answer.partition("\n")[0]
-    if not first_line.startswith(f"{recipe.name} ["):
+    fitting = by_name(hits[place], place + 1)
+    if not mentions(hits[place], query) or not fitting.answer.startswith(f"{recipe.name} ["):
         return None
     pieces = tuple(one.uid for one in shown)
-    return Row(turn, fitting.thought, first_line, "recipes/embedded", pieces)
+    return Row(turn, fitting.thought, fitting.answer, "recipes/embedded", pieces)
 
 
 def _hostile(recipe: Recipe, rng: random.Random) -> Recipe:

@@ -128,3 +128,8 @@ def test_a_wrong_setting_is_told_with_what_would_be_right(settings: dict[str, An
 def test_a_config_never_changes() -> None:
     with pytest.raises(AttributeError):
         PPOConfig().steps = 3  # type: ignore[misc]
+
+
+def test_a_weight_of_no_opening_is_refused() -> None:
+    with pytest.raises(TrainingError, match="opening_weight needs opening_tokens: set how many it weighs"):
+        from_dict(SFTConfig, {"opening_weight": 15})
