@@ -21,7 +21,7 @@ from tools.errors import SouschefError
 from tools.files import atomic_write
 from tools.seeds import text_seed
 
-DEV_ROWS = 160  # 60 could not tell the checkpoints of a run apart
+DEV_ROWS = 60
 DIALOGUES = 300
 
 _log = logging.getLogger(__name__)
