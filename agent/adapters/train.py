@@ -119,7 +119,7 @@ STAGES = (
         "summary-data/dev.jsonl",
         (
             *("steps=2", "value_warmup_steps=1", "batch_size=4", "mini_batch_size=4"),
-            *("min_prompt_tokens=48", "max_prompt_tokens=96", "max_new_tokens=24", "eval_rows=2"),
+            *("min_prompt_tokens=96", "max_prompt_tokens=96", "max_new_tokens=24", "eval_rows=2"),
         ),
         after="summarizer-1",
         ships_as="summarizer",
