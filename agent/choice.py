@@ -138,13 +138,16 @@ def _given(text: str) -> set[str]:
     """
     led_to = [part for sentence in _SENTENCE_END.split(text) for part in _GIVEN.split(sentence)[1:]]
     listed = (set(_in_order(part)) for part in _LISTED.split(text))
-    foods = [words for words in listed if len(kinds := words - _stems(_OF_A_FOOD)) == 1 and kinds <= _foods()]
+    foods = [
+        words for words in listed if len(kinds := words - _known(_OF_A_FOOD)) == 1 and kinds <= _known(_FOODS)
+    ]
     return set(_in_order(" ".join(led_to))).union(*foods)
 
 
 @cache
-def _foods() -> set[str]:
-    return _stems(_FOODS)
+def _known(listed: str) -> frozenset[str]:
+    """The stems of one of the lists above."""
+    return frozenset(_stems(listed))
 
 
 def _asked(query: str) -> set[str]:
